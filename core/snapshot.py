@@ -1,0 +1,162 @@
+"""One moment of a run, as arrays, and the one file format it is kept in.
+
+A cut changes no weight but to zero, so a moment stores the weights as trained and the masks after the cut: the network
+before and after the cut are both there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from core import recipe
+from core.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """One network in training at the end of an epoch, at its original size.
+
+    weights, biases: as in Network. kept: one bool array per weight matrix. fired: per hidden layer `(units,)` int64 over
+    `seen` examples. moments: Adam's first and second moments per parameter, () for SGD. steps: updates made so far.
+    """
+
+    weights: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray, ...]
+    kept: tuple[np.ndarray, ...]
+    fired: tuple[np.ndarray, ...]
+    seen: int = 0
+    moments: tuple[np.ndarray, ...] = ()
+    steps: int = 0
+
+    def network(self) -> Network:
+        """The network as it is now: what is not kept is zero."""
+        return Network([w * k for w, k in zip(self.weights, self.kept, strict=True)], self.biases)
+
+    def with_kept(self, kept: Sequence[np.ndarray]) -> TrainingState:
+        """The state after a cut: only what `kept` and the masks so far both keep stays."""
+        kept = tuple(old & new for old, new in zip(self.kept, kept, strict=True))
+        return replace(self, kept=kept, weights=tuple(w * k for w, k in zip(self.weights, kept, strict=True)))
+
+    def with_counts_reset(self) -> TrainingState:
+        """The state with every count at zero."""
+        return replace(self, fired=tuple(np.zeros_like(count) for count in self.fired), seen=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The end of `epoch`, after its cuts.
+
+    trained: the weights as training left them, before this epoch's cuts. state: after the cuts; counts as they stood at
+    the moment of the cut are `fired` (they may be reset in `state`). policy: the recipe's memory. fired_by_class: per hidden
+    layer `(classes, units)` int64, on how many of the `class_sizes` validation images of each class the neuron fires, as
+    trained. spectra: singular values per stage and hidden layer; stage 0 as trained, stage i after the i-th cut of the epoch;
+    empty where the network diverged. ended: why the run ends here, None if it goes on.
+    """
+
+    epoch: int
+    trained: tuple[np.ndarray, ...]
+    state: TrainingState
+    fired: tuple[np.ndarray, ...]
+    seen: int
+    policy: recipe.State
+    fired_by_class: tuple[np.ndarray, ...]
+    class_sizes: np.ndarray
+    spectra: tuple[tuple[np.ndarray, ...], ...] = ()
+    ended: str | None = None
+
+    @property
+    def cuts(self) -> int:
+        """How many cuts were made at the end of this epoch."""
+        return max(0, len(self.spectra) - 1)
+
+    def before_cut(self) -> Network:
+        """The network as training left it, before this epoch's cuts."""
+        return Network(self.trained, self.state.biases)
+
+    def to_bytes(self) -> bytes:
+        """The file's content, safetensors: masks at one bit a weight, no pickle."""
+        arrays: dict[str, np.ndarray] = {"class_sizes": self.class_sizes}
+        state = self.state
+        for name, group in (
+            ("weight", self.trained),
+            ("bias", state.biases),
+            ("kept", [np.packbits(mask) for mask in state.kept]),
+            ("fired", self.fired),
+            ("counting", state.fired),
+            ("moment", state.moments),
+            ("fired_by_class", self.fired_by_class),
+            *((f"spectrum-{stage}", values) for stage, values in enumerate(self.spectra)),
+        ):
+            arrays |= {f"{name}.{place}": array for place, array in enumerate(group)}
+        header = {
+            "epoch": self.epoch,
+            "seen": self.seen,
+            "counting_seen": state.seen,
+            "steps": state.steps,
+            "policy": {k: v.hex() if isinstance(v, float) else v for k, v in vars(self.policy).items()},
+            "stages": len(self.spectra),
+            "ended": self.ended,
+        }
+        # safetensors writes the memory as it lies: a transposed view would be stored wrong without a word.
+        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        return safetensors.numpy.save(arrays, metadata={"moment": json.dumps(header)})
+
+
+def from_bytes(content: bytes) -> Snapshot:
+    """The Snapshot in a file's content. Raises ValueError if it is not one."""
+    try:
+        arrays = safetensors.numpy.load(content)
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["moment"])
+
+        def group(name: str) -> tuple[np.ndarray, ...]:
+            found = [key for key in arrays if key.rpartition(".")[0] == name]
+            return tuple(_read_only(arrays[f"{name}.{place}"]) for place in range(len(found)))
+
+        trained = group("weight")
+        bits = group("kept")
+        kept = tuple(
+            _read_only(np.unpackbits(packed, count=weight.size).astype(bool).reshape(weight.shape))
+            for packed, weight in zip(bits, trained, strict=True)
+        )
+        state = TrainingState(
+            weights=tuple(_read_only(weight * mask) for weight, mask in zip(trained, kept, strict=True)),
+            biases=group("bias"),
+            kept=kept,
+            fired=group("counting"),
+            seen=header["counting_seen"],
+            moments=group("moment"),
+            steps=header["steps"],
+        )
+        policy = {k: float.fromhex(v) if isinstance(v, str) else v for k, v in header["policy"].items()}
+        return Snapshot(
+            epoch=header["epoch"],
+            trained=trained,
+            state=state,
+            fired=group("fired"),
+            seen=header["seen"],
+            policy=recipe.State(**policy),
+            fired_by_class=group("fired_by_class"),
+            class_sizes=_read_only(arrays["class_sizes"]),
+            spectra=tuple(group(f"spectrum-{stage}") for stage in range(header["stages"])),
+            ended=header["ended"],
+        )
+    except (
+        safetensors.SafetensorError,
+        KeyError,
+        TypeError,
+        json.JSONDecodeError,
+        UnicodeDecodeError,
+    ) as error:
+        raise ValueError(f"not a snapshot of a run: {error}") from error
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,277 @@
+"""Everything that determines a run, frozen: same spec, same result. Bounds and help text stand beside each field.
+
+`key()` names the run's folder. It covers every field that is not at its default, the data's fingerprint and ENGINE; defaults
+are left out so that an option added later changes no old key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any
+
+from core import criteria, datasets
+from core.masks import REDUNDANCIES, SCOPES
+
+ENGINE = 1  # raise it when the same spec would give other numbers: old results then keep their keys and are not mixed up
+WIDEST_ON_PAGE = 1024
+
+BUDGETS = {
+    "total": "after each round the planned share of all weights is zero, redundancy included: achieved ≈ requested",
+    "increment": "as released: each round removes its share of all weights from those still alive, redundancy on top",
+}
+COUNTINGS = {
+    "every-batch": "on every training batch, from the activations that training computed",
+    "sample-32": "as released: on 32 random training images after each epoch",
+}
+SELECTIONS = {
+    "ratio": "cut the lowest scores until the planned ratio is reached",
+    "deviation": "cut neurons below mean − k · standard deviation of their layer, k from 3 down to 1 over the rounds",
+}
+EARLY_STOPPINGS = {
+    "off": "train to the target or the last epoch",
+    "released": "as released: three epochs whose validation loss is above 1.1 × the best and still rising end the run",
+}
+OPTIMIZERS = {
+    "sgd": "plain stochastic gradient descent, as in the paper",
+    "adam": "Adam (Kingma and Ba 2014), β 0.9, 0.999",
+}
+
+
+def option(
+    default: Any, text: str, *, low=None, high=None, choices: dict[str, str] | None = None, absent=False
+):
+    """A dataclass field that knows its help text and what is allowed; `absent`: None is allowed too."""
+    kind = "choice" if choices else "integer" if isinstance(default, int) else "number"
+    metadata = {"help": text, "low": low, "high": high, "choices": choices, "kind": kind, "absent": absent}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def bounds(spec: type | Any, name: str) -> Any:
+    """The metadata of one field: `help`, `low`, `high`, `choices`, `kind`."""
+    return next(field.metadata for field in dataclasses.fields(spec) if field.name == name)
+
+
+def _checked(name: str, value: Any, rule: Any) -> Any:
+    """`value` as a plain Python value if the rule allows it. Raises ValueError: what came, what is allowed."""
+    if value is None and rule["absent"]:
+        return None
+    if rule["kind"] == "choice":
+        if value not in rule["choices"]:
+            raise ValueError(f"{name} {value!r} is unknown: allowed are {', '.join(rule['choices'])}")
+        return str(value)
+    allowed = f"{rule['low']}..{rule['high']}"
+    whole = rule["kind"] == "integer"
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral if whole else numbers.Real):
+        raise ValueError(
+            f"{name} {value!r} is not {'a whole' if whole else 'a'} number: give one in {allowed}"
+        )
+    value = int(value) if whole else float(value)
+    if not math.isfinite(value) or not rule["low"] <= value <= rule["high"]:
+        raise ValueError(f"{name} {value} is outside {allowed}")
+    return value
+
+
+class Checked:
+    """Checks every field that carries a rule when the instance is made."""
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            if field.metadata:
+                object.__setattr__(
+                    self, field.name, _checked(field.name, getattr(self, field.name), field.metadata)
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruningSpec(Checked):
+    """When and how a run is pruned. The defaults are the paper's text at 80 % in 5 rounds."""
+
+    criterion: str = "activation-frequency"
+    ratio: float = option(
+        0.8, "Share of all weights, output layer included, to be zero at the end.", low=0.0, high=0.99
+    )
+    rounds: int = option(
+        5, "How many cuts. Their sizes fall as 0.8^i, so the first is the largest.", low=1, high=100
+    )
+    start_accuracy: float = option(
+        0.8, "Training accuracy at which the first cut comes; the others follow in equal steps up to the target.",
+        low=0.0, high=1.0,
+    )  # fmt: skip
+    budget: str = option("total", "How the ratio is split over the rounds.", choices=BUDGETS)
+    scope: str = option("global", "What is ranked against what.", choices=SCOPES)
+    counting: str = option("every-batch", "On which images firing is counted.", choices=COUNTINGS)
+    reset_counts: bool = False
+    min_units: int = option(
+        0, "Neurons kept alive in every layer whatever the ratio; 0 as in the paper.", low=0, high=4096
+    )
+    selection: str = option("ratio", "What a round cuts.", choices=SELECTIONS)
+    redundancy: str = option(
+        "full", "What happens to a neuron without incoming weights.", choices=REDUNDANCIES
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        ranking = criteria.get(self.criterion)
+        if not isinstance(self.reset_counts, bool):
+            raise ValueError(f"reset_counts {self.reset_counts!r} is not True or False")
+        if self.selection == "deviation" and ranking.per != "neuron":
+            raise ValueError(
+                f"selection 'deviation' cuts whole neurons but the criterion {self.criterion!r} scores weights: "
+                "choose a neuron criterion, such as activation-frequency"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandCut:
+    """A cut made by hand at the end of `epoch`: afterwards the share `ratio` of all weights is zero."""
+
+    epoch: int
+    ratio: float
+
+    def __post_init__(self):
+        rule = {"low": 0, "high": 100_000, "kind": "integer", "absent": False}
+        object.__setattr__(self, "epoch", _checked("epoch of a cut by hand", self.epoch, rule))
+        object.__setattr__(self, "ratio", _checked("ratio", self.ratio, bounds(PruningSpec, "ratio")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec(Checked):
+    """One run: data, network, training, pruning. `pruning=None`: no cut at all. `target_accuracy=None`: the data set's own.
+
+    `hand_cuts` and `parent` make a branch: what a person cut by hand in a run that was going on, and that run's key. Raises
+    ValueError that says what came, what is allowed and what to do.
+    """
+
+    dataset: str = "mnist-mini"
+    hidden: tuple[int, ...] = (300, 200, 100, 50)
+    seed: int = option(
+        0, "Draws the start weights, the shuffles and every random choice.", low=0, high=2**32 - 1
+    )
+    optimizer: str = option("sgd", "How weights are updated.", choices=OPTIMIZERS)
+    learning_rate: float = option(0.01, "Step size. 0.01 in the paper.", low=0.0, high=1e12)
+    batch_size: int = option(32, "Images per update. 32 in the paper.", low=1, high=100_000)
+    max_epochs: int = option(200, "The run ends here if the target is not reached.", low=1, high=10_000)
+    target_accuracy: float | None = option(
+        None, "The run ends when an epoch's training accuracy reaches this after the last cut.",
+        low=0.0, high=1.0, absent=True,
+    )  # fmt: skip
+    early_stopping: str = option("off", "Whether validation loss may end the run.", choices=EARLY_STOPPINGS)
+    pruning: PruningSpec | None = PruningSpec()
+    hand_cuts: tuple[HandCut, ...] = ()
+    parent: str | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.dataset not in datasets.names():
+            allowed = ", ".join(datasets.names())
+            raise ValueError(
+                f"unknown data set {self.dataset!r}: allowed are {allowed}; "
+                "a Keras-layout .npz in the folder PRUNING_DATA adds one"
+            )
+        object.__setattr__(self, "hidden", _widths(self.hidden))
+        object.__setattr__(self, "hand_cuts", tuple(self.hand_cuts))
+        if self.pruning is not None and not isinstance(self.pruning, PruningSpec):
+            raise ValueError(
+                f"pruning {self.pruning!r} is not a PruningSpec: give one, or None for no pruning"
+            )
+        if self.pruning is not None and self.pruning.start_accuracy > self.target:
+            raise ValueError(
+                f"start_accuracy {self.pruning.start_accuracy} is above the target accuracy {self.target} of "
+                f"{self.dataset}: the first cut must come before the target, so lower one or raise the other"
+            )
+
+    @property
+    def target(self) -> float:
+        """The training accuracy to reach, 0..1: `target_accuracy`, or the data set's own."""
+        return (
+            datasets.target_accuracy(self.dataset) if self.target_accuracy is None else self.target_accuracy
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, defaults left out."""
+        return _plain(self)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> RunSpec:
+        """The spec that `to_dict` gave. Raises ValueError on names it does not know."""
+        values = dict(values)
+        if isinstance(values.get("pruning"), dict):
+            values["pruning"] = _built(PruningSpec, values["pruning"])
+        values["hand_cuts"] = tuple(_built(HandCut, cut) for cut in values.get("hand_cuts", ()))
+        return _built(RunSpec, values)
+
+    def key(self) -> str:
+        """The name of the run's folder: 16 hex digits over spec, data and engine. Reads the data's fingerprint."""
+        content = {"spec": self.to_dict(), "data": datasets.fingerprint(self.dataset), "engine": ENGINE}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def label(self) -> str:
+        """One line for people: data, widths, criterion, ratio, rounds, seed."""
+        parts = [self.dataset, "-".join(map(str, self.hidden))]
+        if self.pruning is None:
+            parts.append("no pruning")
+        elif self.pruning.selection == "deviation":
+            parts.append(f"{self.pruning.criterion}, mean − k·σ in {self.pruning.rounds} rounds")
+        else:
+            rounds = f"{self.pruning.rounds} round{'s' if self.pruning.rounds > 1 else ''}"
+            parts.append(f"{self.pruning.criterion} {self.pruning.ratio * 100:g} % in {rounds}")
+        parts.append(f"seed {self.seed}")
+        if self.hand_cuts:
+            parts.append(
+                ", ".join(
+                    f"cut by hand to {cut.ratio * 100:g} % at epoch {cut.epoch}" for cut in self.hand_cuts
+                )
+            )
+        return " · ".join(parts)
+
+
+def as_released(dataset: str = "mnist-mini", **changes: Any) -> RunSpec:
+    """The preset "as in the released code": busiest first, increments, 32 images an epoch, its redundancy and stopping."""
+    pruning = PruningSpec(
+        criterion="inactivity", budget="increment", counting="sample-32", redundancy="released"
+    )
+    return RunSpec(
+        **{"dataset": dataset, "max_epochs": 500, "early_stopping": "released", "pruning": pruning} | changes
+    )
+
+
+def _widths(hidden: Any) -> tuple[int, ...]:
+    advice = "give 1 to 8 hidden layers of 1..4096 neurons, such as (300, 200, 100, 50)"
+    if isinstance(hidden, (str, bytes)) or not hasattr(hidden, "__iter__"):
+        raise ValueError(f"hidden {hidden!r} is not a tuple of widths: {advice}")
+    hidden = tuple(hidden)
+    if not 1 <= len(hidden) <= 8:
+        raise ValueError(f"hidden has {len(hidden)} layers: {advice}")
+    for width in hidden:
+        if isinstance(width, bool) or not isinstance(width, numbers.Integral) or not 1 <= width <= 4096:
+            raise ValueError(f"hidden layer width {width!r} is not allowed: {advice}")
+    return tuple(int(width) for width in hidden)
+
+
+def _plain(spec: Any) -> dict[str, Any]:
+    values = {}
+    for field in dataclasses.fields(spec):
+        value = getattr(spec, field.name)
+        if field.default is not dataclasses.MISSING and value == field.default:
+            continue
+        if dataclasses.is_dataclass(value):
+            value = _plain(value)
+        elif isinstance(value, tuple):
+            value = [_plain(item) if dataclasses.is_dataclass(item) else item for item in value]
+        values[field.name] = value
+    return values
+
+
+def _built(kind: type, values: dict[str, Any]) -> Any:
+    known = {field.name for field in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(
+            f"unknown field {unknown[0]!r} in a {kind.__name__}: allowed are {', '.join(sorted(known))}"
+        )
+    return kind(**values)

@@ -1,0 +1,154 @@
+// What all elements share: the blob's format, the colours of both themes, numbers in words, a little SVG.
+
+const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, int16: Int16Array, float32: Float32Array };
+
+/** bytes of `core.scene.pack` -> {header, text of the header, arrays}. Nothing came: empty ones. */
+function unpack(bytes) {
+  if (!bytes || bytes.length < 4) return { header: {}, text: "", arrays: {} };
+  const own = bytes.byteOffset % 8 ? bytes.slice() : bytes; // a view on the message may start at any byte
+  const length = new DataView(own.buffer, own.byteOffset, 4).getUint32(0, true);
+  const text = new TextDecoder().decode(own.subarray(4, 4 + length));
+  const header = readJson(text);
+  const start = own.byteOffset + 4 + length;
+  const arrays = {};
+  for (const [name, { dtype, shape, offset }] of Object.entries(header.arrays || {})) {
+    const count = shape.reduce((product, n) => product * n, 1);
+    arrays[name] = new ARRAYS[dtype](own.buffer, start + offset, count);
+  }
+  return { header, text, arrays };
+}
+
+/** Python writes NaN for a loss that diverged, which JSON does not know; it is read as null, "no value". */
+function readJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return JSON.parse(text.replace(/([:,[]\s*)(?:NaN|-?Infinity)/g, "$1null"));
+  }
+}
+
+// ---- numbers in words ----
+const NARROW = "\u202f"; // narrow no-break space before %
+const absent = (x) => x === null || x === undefined || Number.isNaN(x);
+const digits = (x, places) => (absent(x) ? "–" : x.toFixed(places));
+const percent = (x, places = 1) => (absent(x) ? "–" : `${(100 * x).toFixed(places)}${NARROW}%`);
+const compact = (x) => (absent(x) ? "–" : x !== 0 && Math.abs(x) < 0.01 ? x.toPrecision(1) : Number(x.toPrecision(3)).toString());
+const dropped = (cut) => `${digits(100 * cut.accuracy_before, 1)} → ${percent(cut.accuracy_after)}`;
+const ordinal = (n) => {
+  const tens = n % 100;
+  return n + (tens > 10 && tens < 14 ? "th" : { 1: "st", 2: "nd", 3: "rd" }[n % 10] || "th");
+};
+
+/** One sentence on a cut: what was asked, what was got, what it cost. */
+function cutInWords(cut) {
+  const name = absent(cut.round) ? "cut by hand" : `cut ${cut.round}`;
+  const asked = absent(cut.requested) ? "" : ` (asked ${percent(cut.requested)})`;
+  return `${name}: ${percent(cut.achieved)} of all weights gone${asked}, validation ${dropped(cut)}`;
+}
+
+// ---- colours: one colour for one thing in every element, for light and dark ----
+const LIGHT = { train: "#0063b2", valid: "#c25400", cut: "#d3182f", selected: "#a300d6", range: [0.06, 0.93] };
+const DARK = { train: "#62b5ff", valid: "#ffb14a", cut: "#ff5a66", selected: "#ff74ff", range: [0.24, 1] };
+const VIRIDIS = [
+  [68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37],
+];
+const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+
+/** Any CSS colour -> [r, g, b]. */
+function rgb(colour) {
+  probe.clearRect(0, 0, 1, 1);
+  probe.fillStyle = colour;
+  probe.fillRect(0, 0, 1, 1);
+  return [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+}
+const blend = (a, b, t) => a.map((v, i) => Math.round(v + (b[i] - v) * t));
+const css = ([r, g, b]) => `rgb(${r}, ${g}, ${b})`;
+
+/** The colours that fit the page's theme now; also set as CSS variables on `root`. */
+function readTheme(root) {
+  const style = getComputedStyle(root);
+  const text = rgb(style.color);
+  const back = rgb(style.backgroundColor);
+  const dark = 0.3 * back[0] + 0.59 * back[1] + 0.11 * back[2] < 128;
+  const own = dark ? DARK : LIGHT;
+  const names = { ...own, text: css(text), back: css(back), dead: css(blend(back, text, dark ? 0.13 : 0.08)) };
+  names.faint = css(blend(back, text, dark ? 0.72 : 0.74));
+  names.line = css(blend(back, text, dark ? 0.3 : 0.25));
+  names.grid = css(blend(back, text, dark ? 0.14 : 0.1));
+  names.slash = css(blend(back, text, dark ? 0.42 : 0.36));
+  delete names.range;
+  for (const [name, colour] of Object.entries(names)) root.style.setProperty(`--${name}`, colour);
+  const size = parseFloat(style.fontSize);
+  return { ...names, dark, range: own.range, rgb: { text, back }, size, id: `${names.text}${names.back}${size}` };
+}
+
+/** t in 0..1 -> [r, g, b] on the firing scale; its ends are cut off where they would melt into the background. */
+function firing(theme, t) {
+  const [low, high] = theme.range;
+  const at = (low + (high - low) * t) * (VIRIDIS.length - 1);
+  const i = Math.min(Math.floor(at), VIRIDIS.length - 2);
+  return blend(VIRIDIS[i], VIRIDIS[i + 1], at - i);
+}
+
+/** t in -1..1 -> [r, g, b], blue through the background's grey to red: a weight. */
+function diverging(theme, t) {
+  const middle = theme.dark ? [38, 39, 46] : [247, 247, 247];
+  const end = t < 0 ? (theme.dark ? [92, 178, 255] : [5, 78, 160]) : theme.dark ? [255, 98, 84] : [178, 10, 32];
+  return blend(middle, end, Math.min(1, Math.abs(t)));
+}
+
+// ---- a little SVG ----
+function svg(name, attributes = {}, text) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+/** Round tick values from low to high, about `wanted` of them. */
+function ticks(low, high, wanted) {
+  const rough = (high - low) / Math.max(1, wanted);
+  const power = 10 ** Math.floor(Math.log10(rough || 1));
+  const step = power * [1, 2, 5, 10].find((m) => m * power >= rough * 0.999);
+  const list = [];
+  for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + step * 1e-6; v += step) list.push(Math.abs(v) < step * 1e-6 ? 0 : v);
+  return list;
+}
+
+/** Points -> path data; a null lifts the pen. */
+function pen(points) {
+  let down = false;
+  let path = "";
+  for (const point of points) {
+    if (point) path += `${down ? "L" : "M"}${point[0].toFixed(1)} ${point[1].toFixed(1)}`;
+    down = Boolean(point);
+  }
+  return path;
+}
+
+const parts = (root) => Object.fromEntries([...root.querySelectorAll("[data-part]")].map((e) => [e.dataset.part, e]));
+const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** Writes only what changed, so that nothing is laid out again for the same words. */
+function say(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
+
+/** Mounts once per element and shows every new blob in it: `make(root, report)` -> {show(blob), close()}. */
+function keepMounted(selector, make) {
+  const mounted = new WeakMap();
+  return ({ parentElement, data, setStateValue }) => {
+    let one = mounted.get(parentElement);
+    if (!one) {
+      one = { setStateValue };
+      mounted.set(parentElement, one);
+      one.view = make(parentElement.querySelector(selector), (name, value) => one.setStateValue(name, value));
+    }
+    one.setStateValue = setStateValue; // Streamlit makes a new one at every run
+    one.view.show(data);
+    return () => {
+      one.view.close();
+      mounted.delete(parentElement);
+    };
+  };
+}
