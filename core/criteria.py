@@ -40,9 +40,7 @@ class Evidence:
         """The named field, or a ValueError that says which criterion needs it."""
         value = getattr(self, field)
         if value is None:
-            raise ValueError(
-                f"the criterion '{criterion}' needs Evidence.{field}, which is None: gather it first"
-            )
+            raise ValueError(f"the criterion '{criterion}' needs Evidence.{field}, which is None: gather it first")
         return value
 
 

@@ -34,9 +34,7 @@ def choose(spec: RunSpec, order: CutOrder, state: TrainingState, data: Dataset, 
     network = state.network()
     scores = criteria.scores(plan.criterion, evidence(spec, plan.criterion, state, data, epoch))
     if order.deviation is not None:
-        return masks.below_deviation(
-            scores, network, order.deviation, plan.min_units, redundancy=plan.redundancy
-        )
+        return masks.below_deviation(scores, network, order.deviation, plan.min_units, redundancy=plan.redundancy)
     total = sum(weight.size for weight in network.weights)
     return masks.choose(
         scores,

@@ -306,10 +306,7 @@ def _missing(name: str) -> DatasetMissing:
     only = f" (only {incomplete(name)})" if incomplete(name) else ""
     get = "press download, or put" if name in downloads.REMOTES else "put"
     folder = data_folder()
-    state = (
-        ", which is not set" if folder is None else "" if os.path.isdir(folder) else ", which names no folder"
-    )
+    state = ", which is not set" if folder is None else "" if os.path.isdir(folder) else ", which names no folder"
     return DatasetMissing(
-        f"{name} is not on this computer{only}; here are {here}; "
-        f"{get} {name}.npz in the folder PRUNING_DATA{state}"
+        f"{name} is not on this computer{only}; here are {here}; {get} {name}.npz in the folder PRUNING_DATA{state}"
     )

@@ -85,11 +85,7 @@ def check(spec: RunSpec, data: Dataset) -> None:
 
 def provenance(device: torch.device) -> dict[str, Any]:
     """What a result was made on: the same spec gives the same bits where all of this is the same."""
-    name = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else platform.processor() or platform.machine()
-    )
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     packages = ("torch", "numpy", "scikit-learn", "safetensors")
     return {
         "device": device.type,
@@ -99,8 +95,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "shrunk": True,
         "engine": ENGINE,
         "platform": platform.platform(),
-        "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in packages},
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
     }
 
 
@@ -139,14 +134,10 @@ def _train(
         trained = state = trainer.states()[0]
         decision = recipe.after_epoch(spec, policy, epoch, measured.accuracy, measured.loss, valid.loss)
         policy, reason = decision.state, decision.stop
-        events: list[Event] = [
-            EpochEnded(epoch, measured.accuracy, measured.loss, valid.accuracy, valid.loss, seconds)
-        ]
+        events: list[Event] = [EpochEnded(epoch, measured.accuracy, measured.loss, valid.accuracy, valid.loss, seconds)]
         stages = []
         if not all(np.isfinite(weight).all() for weight in state.weights):
-            reason = (
-                reason or f"diverged: weights became infinite in epoch {epoch}; a smaller learning rate helps"
-            )
+            reason = reason or f"diverged: weights became infinite in epoch {epoch}; a smaller learning rate helps"
         elif store or decision.cuts:
             stages.append(_singular_values(state))
         accuracy = valid.accuracy
@@ -163,9 +154,7 @@ def _train(
         reason = _reason_of_dead_layer(state, epoch) if decision.cuts else reason
         if store:
             fired, by_class = (trained.fired, trained.seen), valid.fired_by_class
-            now = Snapshot(
-                epoch, trained.weights, state, *fired, policy, by_class, class_sizes, tuple(stages), reason
-            )
+            now = Snapshot(epoch, trained.weights, state, *fired, policy, by_class, class_sizes, tuple(stages), reason)
             store.append(spec.key(), events, now)
             if epoch % QUOTA_EPOCHS == 0:
                 store.keep_within_quota()

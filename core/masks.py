@@ -79,9 +79,7 @@ def choose(
         kept = _cut_by_layer(steps, network, ratio, count, redundancy)
     zero = sum(weight.size - np.count_nonzero(weight) for weight in network.weights)
     total = sum(weight.size for weight in network.weights)
-    return _masks(
-        _propagate(kept, network, redundancy), ratio if count is None else min(1.0, (zero + count) / total)
-    )
+    return _masks(_propagate(kept, network, redundancy), ratio if count is None else min(1.0, (zero + count) / total))
 
 
 def below_deviation(
@@ -92,9 +90,7 @@ def below_deviation(
     The paper's threshold variant: needs a neuron criterion. Raises ValueError for a weight criterion.
     """
     if any(np.ndim(score) != 1 for score in scores):
-        raise ValueError(
-            "the threshold variant cuts neurons: choose a neuron criterion, such as activation-frequency"
-        )
+        raise ValueError("the threshold variant cuts neurons: choose a neuron criterion, such as activation-frequency")
     steps = _protect(_queue(scores, network, "global"), scores, network, min_units)
     kept = [weight != 0 for weight in network.weights]
     for layer, (score, alive) in enumerate(zip(scores, network.alive(), strict=True)):
@@ -115,10 +111,7 @@ def _masks(kept: list[np.ndarray], requested: float | None) -> Masks:
 
 def _propagate(kept: list[np.ndarray], network: Network, redundancy: str) -> list[np.ndarray]:
     """Takes the outgoing weights of emptied neurons away, layer by layer; changes and returns `kept`."""
-    if all(
-        np.array_equal(mask, weight != 0)
-        for mask, weight in zip(kept[:-1], network.weights[:-1], strict=True)
-    ):
+    if all(np.array_equal(mask, weight != 0) for mask, weight in zip(kept[:-1], network.weights[:-1], strict=True)):
         return kept  # nothing was cut, so nothing changes
     last = len(kept) - 1
     for layer, was_alive in enumerate(network.alive()):
@@ -168,10 +161,7 @@ def _places(scores: list[np.ndarray], alive: list[np.ndarray]) -> list[np.ndarra
         firsts = np.split(first, np.cumsum([score.size for score in scores])[:-1])
         inside = [np.cumsum(mask, axis=1) - 1 for mask in alive]
         return [np.where(m, i + f[:, None], -1) for m, i, f in zip(alive, inside, firsts, strict=True)]
-    wide = [
-        np.broadcast_to(s[:, None] if s.ndim == 1 else s, m.shape)[m]
-        for s, m in zip(scores, alive, strict=True)
-    ]
+    wide = [np.broadcast_to(s[:, None] if s.ndim == 1 else s, m.shape)[m] for s, m in zip(scores, alive, strict=True)]
     order = stable_order(np.concatenate(wide))
     place = np.empty(order.size, np.int64)
     place[order] = np.arange(order.size)
@@ -205,9 +195,7 @@ def _protect(
     protected = []
     for place, score in zip(steps, scores, strict=True):
         place = place.copy()
-        reachable = np.where(fed, place, -1).max(
-            axis=1
-        )  # the last of its weights from a sure source, -1 if none
+        reachable = np.where(fed, place, -1).max(axis=1)  # the last of its weights from a sure source, -1 if none
         last = np.where(reachable >= 0, place.max(axis=1), -1)
         chosen = stable_order(-last)[:min_units]
         chosen = chosen[last[chosen] >= 0]

@@ -77,9 +77,7 @@ def cut_order(pruning: PruningSpec, round_number: int) -> CutOrder:
     return CutOrder(round_number, ratio=sum(done), planned=sum(done))
 
 
-def after_epoch(
-    spec: RunSpec, state: State, epoch: int, train_accuracy: float, train_loss: float, valid_loss: float
-):
+def after_epoch(spec: RunSpec, state: State, epoch: int, train_accuracy: float, train_loss: float, valid_loss: float):
     """The Decision at the end of `epoch` (from 1), given that epoch's running training accuracy and its losses."""
     if not math.isfinite(train_loss) or not math.isfinite(valid_loss):
         number = "NaN" if math.isnan(train_loss) or math.isnan(valid_loss) else "infinite"
@@ -87,9 +85,7 @@ def after_epoch(
         return Decision(state, reason + f"{spec.learning_rate:g} helps", ())
     state = _early_stopping(state, valid_loss)
     if spec.early_stopping == "released" and state.ticks >= STOP_TICKS:
-        return Decision(
-            state, f"early stopping: validation loss rose for the third time, at epoch {epoch}", ()
-        )
+        return Decision(state, f"early stopping: validation loss rose for the third time, at epoch {epoch}", ())
     cuts = []
     due = thresholds(spec)
     if state.rounds_done < len(due) and train_accuracy >= due[state.rounds_done]:
@@ -110,17 +106,13 @@ def _early_stopping(state: State, loss: float) -> State:
     return replace(state, best_loss=best, previous_loss=loss, ticks=ticks)
 
 
-def _reason_to_end(
-    spec: RunSpec, state: State, epoch: int, train_accuracy: float, cut_now: bool
-) -> str | None:
+def _reason_to_end(spec: RunSpec, state: State, epoch: int, train_accuracy: float, cut_now: bool) -> str | None:
     hand_cuts_to_come = any(cut.epoch > epoch for cut in spec.hand_cuts)
     all_cut = state.rounds_done == len(thresholds(spec)) and not cut_now and not hand_cuts_to_come
     if all_cut and train_accuracy >= spec.target:
         return f"target reached: training accuracy {train_accuracy:.4f} at epoch {epoch}"
     if epoch >= spec.max_epochs:
         missed = f"training accuracy {train_accuracy:.4f} of {spec.target:g}"
-        rounds = (
-            f"{state.rounds_done} of {len(thresholds(spec))} cuts made" if spec.pruning else "no cuts planned"
-        )
+        rounds = f"{state.rounds_done} of {len(thresholds(spec))} cuts made" if spec.pruning else "no cuts planned"
         return f"epoch limit reached: {missed} after {epoch} epochs, {rounds}"
     return None

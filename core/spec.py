@@ -17,7 +17,9 @@ from typing import Any
 from core import criteria, datasets
 from core.masks import REDUNDANCIES, SCOPES
 
-ENGINE = 1  # raise it when the same spec would give other numbers: old results then keep their keys and are not mixed up
+ENGINE = (
+    1  # raise it when the same spec would give other numbers: old results then keep their keys and are not mixed up
+)
 WIDEST_ON_PAGE = 1024
 
 BUDGETS = {
@@ -42,9 +44,7 @@ OPTIMIZERS = {
 }
 
 
-def option(
-    default: Any, text: str, *, low=None, high=None, choices: dict[str, str] | None = None, absent=False
-):
+def option(default: Any, text: str, *, low=None, high=None, choices: dict[str, str] | None = None, absent=False):
     """A dataclass field that knows its help text and what is allowed; `absent`: None is allowed too."""
     kind = "choice" if choices else "integer" if isinstance(default, int) else "number"
     metadata = {"help": text, "low": low, "high": high, "choices": choices, "kind": kind, "absent": absent}
@@ -67,9 +67,7 @@ def _checked(name: str, value: Any, rule: Any) -> Any:
     allowed = f"{rule['low']}..{rule['high']}"
     whole = rule["kind"] == "integer"
     if isinstance(value, bool) or not isinstance(value, numbers.Integral if whole else numbers.Real):
-        raise ValueError(
-            f"{name} {value!r} is not {'a whole' if whole else 'a'} number: give one in {allowed}"
-        )
+        raise ValueError(f"{name} {value!r} is not {'a whole' if whole else 'a'} number: give one in {allowed}")
     value = int(value) if whole else float(value)
     if not math.isfinite(value) or not rule["low"] <= value <= rule["high"]:
         raise ValueError(f"{name} {value} is outside {allowed}")
@@ -82,9 +80,7 @@ class Checked:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             if field.metadata:
-                object.__setattr__(
-                    self, field.name, _checked(field.name, getattr(self, field.name), field.metadata)
-                )
+                object.__setattr__(self, field.name, _checked(field.name, getattr(self, field.name), field.metadata))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +91,7 @@ class PruningSpec(Checked):
     ratio: float = option(
         0.8, "Share of all weights, output layer included, to be zero at the end.", low=0.0, high=0.99
     )
-    rounds: int = option(
-        5, "How many cuts. Their sizes fall as 0.8^i, so the first is the largest.", low=1, high=100
-    )
+    rounds: int = option(5, "How many cuts. Their sizes fall as 0.8^i, so the first is the largest.", low=1, high=100)
     start_accuracy: float = option(
         0.8, "Training accuracy at which the first cut comes; the others follow in equal steps up to the target.",
         low=0.0, high=1.0,
@@ -110,9 +104,7 @@ class PruningSpec(Checked):
         0, "Neurons kept alive in every layer whatever the ratio; 0 as in the paper.", low=0, high=4096
     )
     selection: str = option("ratio", "What a round cuts.", choices=SELECTIONS)
-    redundancy: str = option(
-        "full", "What happens to a neuron without incoming weights.", choices=REDUNDANCIES
-    )
+    redundancy: str = option("full", "What happens to a neuron without incoming weights.", choices=REDUNDANCIES)
 
     def __post_init__(self):
         super().__post_init__()
@@ -149,9 +141,7 @@ class RunSpec(Checked):
 
     dataset: str = "mnist-mini"
     hidden: tuple[int, ...] = (300, 200, 100, 50)
-    seed: int = option(
-        0, "Draws the start weights, the shuffles and every random choice.", low=0, high=2**32 - 1
-    )
+    seed: int = option(0, "Draws the start weights, the shuffles and every random choice.", low=0, high=2**32 - 1)
     optimizer: str = option("sgd", "How weights are updated.", choices=OPTIMIZERS)
     learning_rate: float = option(0.01, "Step size. 0.01 in the paper.", low=0.0, high=1e12)
     batch_size: int = option(32, "Images per update. 32 in the paper.", low=1, high=100_000)
@@ -176,9 +166,7 @@ class RunSpec(Checked):
         object.__setattr__(self, "hidden", _widths(self.hidden))
         object.__setattr__(self, "hand_cuts", tuple(self.hand_cuts))
         if self.pruning is not None and not isinstance(self.pruning, PruningSpec):
-            raise ValueError(
-                f"pruning {self.pruning!r} is not a PruningSpec: give one, or None for no pruning"
-            )
+            raise ValueError(f"pruning {self.pruning!r} is not a PruningSpec: give one, or None for no pruning")
         if self.pruning is not None and self.pruning.start_accuracy > self.target:
             raise ValueError(
                 f"start_accuracy {self.pruning.start_accuracy} is above the target accuracy {self.target} of "
@@ -188,9 +176,7 @@ class RunSpec(Checked):
     @property
     def target(self) -> float:
         """The training accuracy to reach, 0..1: `target_accuracy`, or the data set's own."""
-        return (
-            datasets.target_accuracy(self.dataset) if self.target_accuracy is None else self.target_accuracy
-        )
+        return datasets.target_accuracy(self.dataset) if self.target_accuracy is None else self.target_accuracy
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, defaults left out."""
@@ -223,18 +209,14 @@ class RunSpec(Checked):
         parts.append(f"seed {self.seed}")
         if self.hand_cuts:
             parts.append(
-                ", ".join(
-                    f"cut by hand to {cut.ratio * 100:g} % at epoch {cut.epoch}" for cut in self.hand_cuts
-                )
+                ", ".join(f"cut by hand to {cut.ratio * 100:g} % at epoch {cut.epoch}" for cut in self.hand_cuts)
             )
         return " · ".join(parts)
 
 
 def as_released(dataset: str = "mnist-mini", **changes: Any) -> RunSpec:
     """The preset "as in the released code": busiest first, increments, 32 images an epoch, its redundancy and stopping."""
-    pruning = PruningSpec(
-        criterion="inactivity", budget="increment", counting="sample-32", redundancy="released"
-    )
+    pruning = PruningSpec(criterion="inactivity", budget="increment", counting="sample-32", redundancy="released")
     return RunSpec(
         **{"dataset": dataset, "max_epochs": 500, "early_stopping": "released", "pruning": pruning} | changes
     )
@@ -271,7 +253,5 @@ def _built(kind: type, values: dict[str, Any]) -> Any:
     known = {field.name for field in dataclasses.fields(kind)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise ValueError(
-            f"unknown field {unknown[0]!r} in a {kind.__name__}: allowed are {', '.join(sorted(known))}"
-        )
+        raise ValueError(f"unknown field {unknown[0]!r} in a {kind.__name__}: allowed are {', '.join(sorted(known))}")
     return kind(**values)

@@ -17,7 +17,6 @@ import os
 import shutil
 import uuid
 import zlib
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,11 +78,7 @@ class Store:
 
     def runs(self) -> list[StoredRun]:
         """Every run, the one that changed last first; a damaged folder is listed with its problem."""
-        folders = (
-            [f for f in self._runs.iterdir() if f.is_dir() and f.name[0] != "."]
-            if self._runs.is_dir()
-            else []
-        )
+        folders = [f for f in self._runs.iterdir() if f.is_dir() and f.name[0] != "."] if self._runs.is_dir() else []
         runs = [self.open(folder.name) for folder in folders]
         return sorted(runs, key=lambda run: -run.changed)
 
@@ -104,9 +99,7 @@ class Store:
         lines, _ = _read_log(folder / "events.jsonl")
         ended = next((line for line in lines[::-1] if line["kind"] == "Finished"), None)
         present = {file.name for file in folder.iterdir()}
-        epochs = [
-            line["epoch"] for line in lines if "checksum" in line and _snapshot_name(line["epoch"]) in present
-        ]
+        epochs = [line["epoch"] for line in lines if "checksum" in line and _snapshot_name(line["epoch"]) in present]
         size = sum(file.stat().st_size for file in folder.iterdir())
         spec, problem, label, parent = None, None, f"run {key}", None
         try:
@@ -146,9 +139,7 @@ class Store:
             raise StoreError(f"epoch {epoch} of run {key} is not stored: stored are {_ranges(stored)}")
         content = file.read_bytes()
         if zlib.crc32(content) != checksums[epoch]:
-            raise StoreError(
-                f"the stored epoch {epoch} of run {key} is damaged: choose another, or delete the run"
-            )
+            raise StoreError(f"the stored epoch {epoch} of run {key} is damaged: choose another, or delete the run")
         return snapshot.from_bytes(content)
 
     def network(self, key: str, epoch: int | None = None) -> Network:
@@ -260,11 +251,7 @@ class Store:
         self._mkdir(folder)
         self._write(folder / "spec.json", json.dumps(spec.to_dict(), indent=1, sort_keys=True).encode())
         lines: list[dict[str, Any]] = []
-        if (
-            spec.parent
-            and (parent := self._folder(spec.parent)).is_dir()
-            and self._is_branch_of(spec, spec.parent)
-        ):
+        if spec.parent and (parent := self._folder(spec.parent)).is_dir() and self._is_branch_of(spec, spec.parent):
             cut = spec.hand_cuts[-1].epoch
             lines = [line for line in self.log(spec.parent) if line.get("epoch", cut) < cut]
             for line in lines:

@@ -31,11 +31,7 @@ def run_many(
 
 
 def _stored(spec: RunSpec, store: Store | None) -> Finished | None:
-    if (
-        store is None
-        or not (store.root / "runs" / spec.key()).is_dir()
-        or not store.open(spec.key()).finished
-    ):
+    if store is None or not (store.root / "runs" / spec.key()).is_dir() or not store.open(spec.key()).finished:
         return None
     return store.events(spec.key())[-1]
 

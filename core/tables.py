@@ -51,9 +51,7 @@ def specs(dataset: str, seed: int, ratio: float, rounds: int) -> dict[str, RunSp
     common = {"dataset": dataset, "seed": seed}
     arms = {"no pruning": RunSpec(**common, pruning=None)}
     for criterion in ARMS:
-        arms[criterion] = RunSpec(
-            **common, pruning=PruningSpec(criterion=criterion, ratio=ratio, rounds=rounds)
-        )
+        arms[criterion] = RunSpec(**common, pruning=PruningSpec(criterion=criterion, ratio=ratio, rounds=rounds))
     arms["as released (preset)"] = as_released(**common)
     return arms
 

@@ -36,9 +36,7 @@ def stream(seed: int, epoch: int, purpose: str) -> np.random.Generator:
 def pick_device(wanted: str | None = None) -> str:
     """`wanted`, else PRUNING_DEVICE, else the best there is: "cuda", "mps" or "cpu". Raises ValueError if it is not there."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    wanted = (
-        wanted or os.environ.get("PRUNING_DEVICE") or next(name for name, present in there.items() if present)
-    )
+    wanted = wanted or os.environ.get("PRUNING_DEVICE") or next(name for name, present in there.items() if present)
     if not there.get(wanted.split(":")[0], False):
         present = ", ".join(name for name, here in there.items() if here)
         raise ValueError(f"device {wanted!r} is not available on this computer: allowed are {present}")
@@ -54,9 +52,7 @@ def start(spec: RunSpec, data: Dataset) -> TrainingState:
         limit = math.sqrt(6 / (inputs + units))
         weights.append(rng.uniform(-limit, limit, (units, inputs)).astype(np.float32))
     biases = [np.zeros(units, np.float32) for units in sizes[1:]]
-    moments = (
-        [np.zeros_like(p) for p in [*weights, *biases] for _ in range(2)] if spec.optimizer == "adam" else []
-    )
+    moments = [np.zeros_like(p) for p in [*weights, *biases] for _ in range(2)] if spec.optimizer == "adam" else []
     return TrainingState(
         weights=tuple(weights),
         biases=tuple(biases),
@@ -97,9 +93,7 @@ class Trainer:
             raise ValueError("the networks of a stack must share their widths, batch size and optimiser")
         self.specs, self.data, self.device = tuple(specs), data, torch.device(pick_device(device))
         if self.device.type == "cpu":
-            torch.set_num_threads(
-                1
-            )  # sums in another order give other bits, and a busy second core stalls the first
+            torch.set_num_threads(1)  # sums in another order give other bits, and a busy second core stalls the first
         self.count = len(specs)
         self._shrink = shrink and self.count == 1
         self._batch = first.batch_size
@@ -125,9 +119,7 @@ class Trainer:
             self._stack(layer, [s.weights[layer] for s in states]) for layer in range(len(states[0].weights))
         ]
         self._biases = [
-            torch.tensor(
-                np.stack([s.biases[layer][self._live[layer + 1]] for s in states]), device=self.device
-            )
+            torch.tensor(np.stack([s.biases[layer][self._live[layer + 1]] for s in states]), device=self.device)
             for layer in range(len(self._weights))
         ]
         masks = [self._stack(layer, [s.kept[layer] for s in states]) for layer in range(len(self._weights))]
@@ -182,8 +174,7 @@ class Trainer:
             weights=tuple(full(old.weights[i], i, weights[i][k]) for i in layers),
             biases=tuple(full(old.biases[i], i, biases[i][k]) for i in layers),
             moments=tuple(
-                full(original, parameters[place // 2], moments[place][k])
-                for place, original in enumerate(old.moments)
+                full(original, parameters[place // 2], moments[place][k]) for place, original in enumerate(old.moments)
             ),
             steps=self._steps[k],
         )
@@ -207,12 +198,7 @@ class Trainer:
         targets = []
         for buffer, repeats in parts:
             rows = orders[:, done * batch : done * batch + repeats * buffer.rows]
-            index = (
-                rows.reshape(self.count, repeats, buffer.rows)
-                .transpose(0, 1)
-                .reshape(repeats, -1)
-                .contiguous()
-            )
+            index = rows.reshape(self.count, repeats, buffer.rows).transpose(0, 1).reshape(repeats, -1).contiguous()
             onehot = self._onehot[index].view(buffer.logits.shape)
             targets.append(self._labels[index])
             buffer.fired.zero_()
@@ -235,9 +221,7 @@ class Trainer:
             loss -= log.sum((0, 2, 3)).double().cpu().numpy()
             for total, part in zip(fired, buffer.counts(), strict=True):
                 total += part
-        self.measured = [
-            Measured(float(r / size), float(value / size)) for r, value in zip(right, loss, strict=True)
-        ]
+        self.measured = [Measured(float(r / size), float(value / size)) for r, value in zip(right, loss, strict=True)]
         for k, spec in enumerate(self.specs):
             old = self._states[k]
             counts, seen = [part[k] for part in fired], size
@@ -288,9 +272,7 @@ class Trainer:
         results = []
         for k in range(self.count):
             seen_by = (
-                tuple(self._full_width(part[k].cpu().numpy(), i) for i, part in enumerate(fired))
-                if by_class
-                else None
+                tuple(self._full_width(part[k].cpu().numpy(), i) for i, part in enumerate(fired)) if by_class else None
             )
             results.append(Measured(float(right[k]), float(loss[k]), seen_by))
         return results
@@ -340,9 +322,7 @@ class _Buffer:
         self.bias_rows = [bias if trainer.count == 1 else bias[:, None] for bias in self.biases]
         self.masks = [None if mask is None else drop(mask) for mask in trainer._masks]
         self.adam = bool(trainer._moments)
-        scale = (
-            1 / rows if self.adam else -1 / rows
-        )  # SGD folds minus the rate into the gradient: one product updates
+        scale = 1 / rows if self.adam else -1 / rows  # SGD folds minus the rate into the gradient: one product updates
         rates = torch.ones_like(trainer._rates) if self.adam else trainer._rates
         self.scale = float(rates[0]) * scale if trainer.count == 1 else (rates * scale).view(-1, 1, 1)
         self.rates = trainer._rates
@@ -351,18 +331,9 @@ class _Buffer:
     def counts(self) -> list[np.ndarray]:
         """Per hidden layer `(K, units)` int64: how often each unit fired since `fired` was set to zero."""
         return [
-            view.view(self.trainer_count, self.rows, -1)
-            .sum(1, dtype=torch.float64)
-            .cpu()
-            .numpy()
-            .astype(np.int64)
+            view.view(self.trainer_count, self.rows, -1).sum(1, dtype=torch.float64).cpu().numpy().astype(np.int64)
             if view.device.type != "mps"
-            else view.view(self.trainer_count, self.rows, -1)
-            .to(torch.int32)
-            .sum(1)
-            .cpu()
-            .numpy()
-            .astype(np.int64)
+            else view.view(self.trainer_count, self.rows, -1).to(torch.int32).sum(1).cpu().numpy().astype(np.int64)
             for view in self.fired_views
         ]
 
@@ -414,9 +385,7 @@ class _Buffer:
             first, second = self.moments[2 * place], self.moments[2 * place + 1]
             first.lerp_(gradient, 1 - BETA1)
             second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-            rate = (
-                self.rates.view(-1, *[1] * (parameter.dim() - 1)) if self.trainer_count > 1 else self.rates[0]
-            )
+            rate = self.rates.view(-1, *[1] * (parameter.dim() - 1)) if self.trainer_count > 1 else self.rates[0]
             parameter.sub_(rate / correction1 * first / ((second / correction2).sqrt_().add_(EPSILON)))
 
 

@@ -136,9 +136,7 @@ def test_a_new_data_set_is_one_function(monkeypatch):
 
 
 def test_an_unknown_name_is_refused_with_the_allowed_ones():
-    with pytest.raises(
-        ValueError, match="unknown data set 'foo': allowed are mnist-mini, digits, mnist, fashion"
-    ):
+    with pytest.raises(ValueError, match="unknown data set 'foo': allowed are mnist-mini, digits, mnist, fashion"):
         datasets.load("foo")
     for ask in (datasets.fingerprint, datasets.label, datasets.where, datasets.available, datasets.download):
         with pytest.raises(ValueError, match="unknown data set '../mnist'"):
@@ -307,9 +305,7 @@ def test_idx_files_right_inside_are_fashions_only_if_they_begin_as_fashion(folde
 def test_an_incomplete_set_of_idx_files_is_not_used_but_told(folder):
     write_idx(folder / "mnist", tiny())
     (folder / "mnist" / IDX_NAMES[3]).unlink()
-    with pytest.raises(
-        datasets.DatasetMissing, match=r"mnist is not on this computer \(only 3 of its 4 IDX files\)"
-    ):
+    with pytest.raises(datasets.DatasetMissing, match=r"mnist is not on this computer \(only 3 of its 4 IDX files\)"):
         datasets.load("mnist")
 
 
@@ -327,9 +323,7 @@ def test_one_fingerprint_however_the_content_is_stored(folder):
     changed = tiny()
     changed["x_test"][-1, -1, -1] ^= 1
     np.savez(folder / "changed.npz", **changed)
-    np.savez(
-        folder / "flat.npz", **{k: v.reshape(len(v), -1) if k[0] == "x" else v for k, v in tiny().items()}
-    )
+    np.savez(folder / "flat.npz", **{k: v.reshape(len(v), -1) if k[0] == "x" else v for k, v in tiny().items()})
     assert len(prints | {datasets.fingerprint("changed"), datasets.fingerprint("flat")}) == 3
 
 
@@ -357,9 +351,7 @@ def test_damaged_idx_files_are_refused(folder):
 
 def test_unchanged_files_are_read_once_and_changed_ones_again(folder, monkeypatch):
     reads = []
-    monkeypatch.setattr(
-        datasets, "read_npz", lambda path, read=datasets.read_npz: reads.append(path) or read(path)
-    )
+    monkeypatch.setattr(datasets, "read_npz", lambda path, read=datasets.read_npz: reads.append(path) or read(path))
     np.savez(folder / "mine.npz", **tiny(0))
     first = datasets.load("mine")
     assert datasets.load("mine") is first and datasets.fingerprint("mine") == first.fingerprint
@@ -373,9 +365,7 @@ def test_unchanged_files_are_read_once_and_changed_ones_again(folder, monkeypatc
 
 def test_many_threads_share_one_reading(folder, monkeypatch):
     reads = []
-    monkeypatch.setattr(
-        datasets, "read_npz", lambda path, read=datasets.read_npz: reads.append(path) or read(path)
-    )
+    monkeypatch.setattr(datasets, "read_npz", lambda path, read=datasets.read_npz: reads.append(path) or read(path))
     np.savez(folder / "shared.npz", **tiny())
     got = []
     threads = [threading.Thread(target=lambda: got.append(datasets.load("shared"))) for _ in range(8)]
@@ -391,9 +381,7 @@ def test_reading_imports_neither_torch_nor_streamlit_nor_the_network():
         "import sys; from core import datasets; datasets.load('mnist-mini'); datasets.load('digits'); "
         "print([m for m in ('torch', 'streamlit', 'pooch', 'requests') if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
@@ -440,8 +428,7 @@ def mirror(monkeypatch):
 def packed(monkeypatch, mirror) -> dict[str, bytes]:
     """The four gzipped files of a tiny MNIST, as the mirror table now names them; served in /whole/."""
     files = {
-        f"{name}.gz": gzip.compress(idx_bytes(tiny()[field]))
-        for name, field in zip(IDX_NAMES, FIELDS, strict=True)
+        f"{name}.gz": gzip.compress(idx_bytes(tiny()[field])) for name, field in zip(IDX_NAMES, FIELDS, strict=True)
     }
     mirror.held = {f"/whole/{name}": content for name, content in files.items()}
     point_to(monkeypatch, files, f"{mirror.url}whole/")
@@ -450,8 +437,7 @@ def packed(monkeypatch, mirror) -> dict[str, bytes]:
 
 def point_to(monkeypatch, files, *mirrors) -> None:
     remote_files = tuple(
-        downloads.RemoteFile(name, hashlib.md5(content).hexdigest(), len(content))
-        for name, content in files.items()
+        downloads.RemoteFile(name, hashlib.md5(content).hexdigest(), len(content)) for name, content in files.items()
     )
     monkeypatch.setitem(downloads.REMOTES, "mnist", downloads.Remote(remote_files, mirrors))
 
@@ -531,11 +517,7 @@ def test_offline_says_what_was_tried_and_leaves_nothing(packed, mirror, monkeypa
     sentence = str(failure.value)
     assert isinstance(failure.value, ValueError)
     assert sentence.startswith("mnist could not be downloaded: no mirror gave train-images-idx3-ubyte.gz")
-    assert (
-        "was not reached" in sentence
-        and "answered 404" in sentence
-        and "put mnist.npz in the folder" in sentence
-    )
+    assert "was not reached" in sentence and "answered 404" in sentence and "put mnist.npz in the folder" in sentence
     assert not list((tmp_path / "cache/data/mnist").iterdir())
 
 

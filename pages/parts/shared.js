@@ -32,6 +32,7 @@ const NARROW = "\u202f"; // narrow no-break space before %
 const absent = (x) => x === null || x === undefined || Number.isNaN(x);
 const digits = (x, places) => (absent(x) ? "–" : x.toFixed(places));
 const percent = (x, places = 1) => (absent(x) ? "–" : `${(100 * x).toFixed(places)}${NARROW}%`);
+const shortPercent = (x) => percent(x, Math.abs(100 * x - Math.round(100 * x)) < 0.05 ? 0 : 1);
 const compact = (x) => (absent(x) ? "–" : x !== 0 && Math.abs(x) < 0.01 ? x.toPrecision(1) : Number(x.toPrecision(3)).toString());
 const dropped = (cut) => `${digits(100 * cut.accuracy_before, 1)} → ${percent(cut.accuracy_after)}`;
 const ordinal = (n) => {

@@ -3,6 +3,7 @@
 const choices = { view: "cells", order: "score", scale: "linear" }; // kept while the page is open, on every board
 const pinnedIn = new Map(); // run -> {layer, unit}: a pinned neuron stays pinned when one leaves the page and comes back
 
+const boards = new Set(); // every board on the page: two runs side by side make their choices together
 const MARGIN = 8; // px by which the rings' canvas is larger than the cells' on each side
 
 function makeBoard(root, report) {
@@ -55,6 +56,7 @@ function makeBoard(root, report) {
 
   /** Orders the units of every layer for the display. */
   function arrange() {
+    if (!moment) return;
     const { header, arrays } = moment;
     layers = header.layers.map((_, l) => {
       const state = arrays[`state_${l}`];
@@ -77,12 +79,13 @@ function makeBoard(root, report) {
   const mosaicPictures = () => (moment.header.image_shape && choices.view === "mosaic" ? picturesOf(moment.header, 0) : null);
 
   function draw() {
+    if (!moment) return;
     if (document.hidden) return void (waiting = true);
     const { header, arrays, text } = moment;
     const width = part.panel.clientWidth;
     if (!width) return;
     const empty = !header.layers.length;
-    for (const name of ["controls", "main", "legend", "spectra"]) part[name].hidden = empty;
+    for (const name of ["controls", "main", "spectra"]) part[name].hidden = empty;
     if (empty) {
       say(part.head, header.title || "The neuron board appears with the first epoch.");
       return;
@@ -151,7 +154,7 @@ function makeBoard(root, report) {
     part.viewSwitch.hidden = !header.image_shape;
     const missing = mosaic && header.image_shape && !pictures;
     const age = pictures && pictures.epoch !== header.epoch ? `pictures of epoch ${pictures.epoch}` : "";
-    const front = choices.order === "score" ? "left of the line stand the next to go" : "";
+    const front = choices.order !== "score" ? "" : layers.some((one) => one.living < one.state.length) ? "next to go stand left of the line" : "next to go stand last";
     say(part.hint, missing ? "the mosaic comes when the run holds or slows down" : age || front);
     [...part.heads.children].forEach((head, i) => {
       const about = header.layers[layout.layers[i].layer];
@@ -269,9 +272,13 @@ function makeBoard(root, report) {
     const button = event.target.closest("[data-choice]");
     if (!button) return;
     choices[button.dataset.choice] = button.dataset.value;
+    boards.forEach((redraw) => redraw());
+  });
+  const redraw = () => {
     arrange();
     draw();
-  });
+  };
+  boards.add(redraw);
 
   /** Rectangle of a neuron's cell in CSS px from the canvas's corner; null where this view does not show it. */
   root.cellRect = (layer, unit) => {
@@ -292,6 +299,7 @@ function makeBoard(root, report) {
   document.addEventListener("visibilitychange", seen);
   const close = () => {
     stopFlash();
+    boards.delete(redraw);
     watch.disconnect();
     document.removeEventListener("visibilitychange", seen);
   };

@@ -64,7 +64,8 @@ function showPicture(part, { header, layer, unit, weights, dpr, size }) {
   }
   say(part.noPicture, "");
   ctx.imageSmoothingEnabled = false;
-  ctx.drawImage(pictureOf(pictures.bytes, unit, header.image_shape, weights.living), 0, 0, side, side);
+  const gain = gainOf(pictures.bytes, unit, header.image_shape[0] * header.image_shape[1]);
+  ctx.drawImage(pictureOf(pictures.bytes, unit, header.image_shape, weights.living, gain), 0, 0, side, side);
   const what = layer === 0 ? "incoming weights" : "back-projection";
   const caption = pictures.epoch === header.epoch ? what : `${what}, epoch ${pictures.epoch}`;
   say(part.caption, caption);

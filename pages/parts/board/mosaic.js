@@ -16,14 +16,21 @@ function weightPalette(theme) {
 
 const tile = document.createElement("canvas");
 
+/** By how much a picture may be brightened so that its own largest weight gets the full colour; noise is not blown up. */
+function gainOf(bytes, unit, pixels) {
+  let largest = 1;
+  for (let i = unit * pixels; i < (unit + 1) * pixels; i++) largest = Math.max(largest, Math.abs(bytes[i] - 128));
+  return Math.min(5, 127 / largest);
+}
+
 /** One unit's picture in a canvas of its own size, ready to be drawn larger. `shape` is (height, width). */
-function pictureOf(bytes, unit, [height, width], colours) {
+function pictureOf(bytes, unit, [height, width], colours, gain = 1) {
   if (tile.width !== width || tile.height !== height) [tile.width, tile.height] = [width, height];
   const ctx = tile.getContext("2d", { willReadFrequently: true });
   const image = ctx.createImageData(width, height);
   const words = new Uint32Array(image.data.buffer);
   const from = unit * width * height;
-  for (let i = 0; i < words.length; i++) words[i] = colours[bytes[from + i]];
+  for (let i = 0; i < words.length; i++) words[i] = colours[Math.max(0, Math.min(255, Math.round(128 + gain * (bytes[from + i] - 128))))];
   ctx.putImageData(image, 0, 0);
   return tile;
 }

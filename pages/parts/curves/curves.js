@@ -56,19 +56,19 @@ function validPoints(header, x, y) {
   });
 }
 
-/** Which words fit over the cuts: the newest first; ratio and cost, else the ratio alone, else only the mark. */
+/** Which words fit over the cuts, the newest first: a row of ratios, and under it a row of what each cut cost. */
 function cutWords(cuts, x, panel, em) {
-  const taken = [];
-  const free = (from, to) => taken.every(([a, b]) => to < a || from > b);
-  return [...cuts].reverse().flatMap((cut) => {
-    for (const [half, whole] of [[3.15 * em, true], [1.35 * em, false]]) {
+  const row = (half) => {
+    const taken = [];
+    return [...cuts].reverse().flatMap((cut) => {
       const centre = Math.min(Math.max(x(cut.epoch), panel.x + half - 3 * em), panel.x + panel.w - half + em);
-      if (!free(centre - half, centre + half)) continue;
-      taken.push([centre - half, centre + half]);
-      return [{ cut, centre, whole }];
-    }
-    return [];
-  });
+      if (taken.some((other) => Math.abs(other - centre) < 2 * half)) return [];
+      taken.push(centre);
+      return [{ cut, centre }];
+    });
+  };
+  const crowded = cuts.length > 1 && cuts.length !== row(1.9 * em).length;
+  return { ratios: row((crowded ? 1.3 : 1.9) * em), costs: row(3.15 * em), sign: crowded ? "" : "✕ " };
 }
 
 function drawPanel(group, panel, { xs, ys, x, y, yWord, xTitle }) {
@@ -88,7 +88,7 @@ function drawPanel(group, panel, { xs, ys, x, y, yWord, xTitle }) {
 function makeCurves(root) {
   const part = parts(root);
   const plot = part.plot;
-  const layer = Object.fromEntries(["axes", "marks", "lines", "shown", "cursor"].map((name) => [name, plot.appendChild(svg("g"))]));
+  const layer = Object.fromEntries(["axes", "marks", "lines", "shown", "cursor"].map((name) => [name, plot.appendChild(svg("g", { class: name }))]));
   const line = Object.fromEntries(
     [["loss", "train"], ["loss", "valid"], ["accuracy", "train"], ["accuracy", "valid"]].map(([panel, kind]) => {
       return [`${panel} ${kind}`, layer.lines.appendChild(svg("path", { class: kind }))];
@@ -164,12 +164,12 @@ function makeCurves(root) {
       if (words) layer.axes.append(svg("text", { class: "level", x: accuracy.x + 0.3 * em, y, dy: "1.05em" }, words));
     };
     const coming = header.finished ? [] : [...header.thresholds].sort((a, b) => a - b);
-    coming.slice(1).forEach((value) => level(value, "threshold", "", right - 2.2 * em));
-    if (coming.length) {
-      const apart = absent(header.target) || Math.abs(at.ya(header.target) - at.ya(coming[0])) > 1.3 * em;
-      level(coming[0], "threshold", apart ? `next cut at ${percent(coming[0])}` : "");
-    }
-    level(header.target, "target", absent(header.target) ? "" : `target ${percent(header.target, Number.isInteger(Math.round(header.target * 1e4) / 100) ? 0 : 1)}`);
+    coming.slice(1).forEach((value) => level(value, "later", "", right - 1.2 * em));
+    const next = coming.length ? `next cut at ${shortPercent(coming[0])}` : "";
+    const target = absent(header.target) ? "" : `target ${shortPercent(header.target)}`;
+    const close = next && target && Math.abs(at.ya(header.target) - at.ya(coming[0])) < 1.3 * em;
+    level(coming[0], "threshold", close && coming[0] < header.target ? `${next}, ${target}` : close ? "" : next);
+    level(header.target, "target", close && coming[0] < header.target ? "" : close ? `${target}, ${next}` : target);
   }
 
   function drawCuts() {
@@ -186,10 +186,10 @@ function makeCurves(root) {
       layer.marks.append(svg("line", { class: "fall", x1: x, x2: x, y1: from, y2: to - head }));
       layer.marks.append(svg("path", { class: "tip", d: `M${x} ${to}l${-0.3 * em} ${-head}h${0.6 * em}z` }));
     }
-    for (const { cut, centre, whole } of cutWords(header.cuts, at.xa, accuracy, em)) {
-      layer.marks.append(svg("text", { class: "ratio", x: centre, y: accuracy.y - 1.55 * em, "text-anchor": "middle" }, `${whole ? "✕ " : ""}${percent(cut.achieved, 0)}`));
-      if (whole) layer.marks.append(svg("text", { class: "cost", x: centre, y: accuracy.y - 0.45 * em, "text-anchor": "middle" }, dropped(cut)));
-    }
+    const { ratios, costs, sign } = cutWords(header.cuts, at.xa, accuracy, em);
+    const above = (kind, centre, rise, words) => layer.marks.append(svg("text", { class: kind, x: centre, y: accuracy.y - rise * em, "text-anchor": "middle" }, words));
+    for (const { cut, centre } of ratios) above("ratio", centre, 1.55, `${sign}${percent(cut.achieved, 0)}`);
+    for (const { cut, centre } of costs) above("cost", centre, 0.45, dropped(cut));
   }
 
   /** The scrubber's position; the last epoch needs no line, its dots say it. */

@@ -1,0 +1,313 @@
+"""The job board: one worker process per key, a queue, many watchers.
+
+The board is shared by all sessions of a server. Its one lock guards the table of jobs and the queue; it is held for moments
+only, never while a process is started, written to or waited for by anyone but the board itself. A Job is immutable: the reader
+thread of a worker puts a new one in the old one's place, so a page may look at any time and sees one consistent state.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from core import datasets
+from core.spec import RunSpec
+from core.store import Store, StoreError
+
+LIVE = ("queued", "starting", "training", "paused", "held at a cut", "downloading")
+HELD = ("paused", "held at a cut")
+ABSENT_SECONDS = 30.0  # an owner whose browser was not seen for so long may be replaced
+WATCHED_SECONDS = 10.0
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class JobError(ValueError):
+    """The board refuses; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work as the pages see it.
+
+    key: the run's key now (a cut by hand changes it: `trail` holds the earlier ones). state: one of LIVE, or "finished",
+    "stopped", "failed". place: in the queue, from 1; 0 when not queued. epoch and share: what is being trained. text: the
+    reason it ended, or what a person should know.
+    """
+
+    key: str
+    kind: str
+    owner: str
+    label: str
+    state: str = "queued"
+    place: int = 0
+    epoch: int = 0
+    share: float = 0.0
+    text: str = ""
+    trail: tuple[str, ...] = ()
+    pause_at_cuts: bool = False
+    pace: float = 0.0
+
+    @property
+    def live(self) -> bool:
+        """Whether it is queued or has a process."""
+        return self.state in LIVE
+
+    @property
+    def held(self) -> bool:
+        """Whether it waits for a person."""
+        return self.state in HELD
+
+
+@dataclass(eq=False)
+class _Work:
+    """The board's own record of a job: what to send, and the process."""
+
+    job: Job
+    task: dict[str, Any]
+    process: subprocess.Popen | None = None
+    log: Path | None = None
+    seen: dict[str, float] = field(default_factory=dict)  # visitor -> when last seen
+
+
+class JobBoard:
+    """Starts, queues, steers and reports work on the store in `root`. At most PRUNING_MAX_WORKERS (default: cores − 1, at
+    least 1) processes run at once."""
+
+    def __init__(self, root: str | os.PathLike = "cache"):
+        self.store = Store(root)
+        self._lock = threading.RLock()
+        self._work: list[_Work] = []
+        self._watchers: dict[str, float] = {}
+
+    @property
+    def max_workers(self) -> int:
+        """How many may train at once. Raises JobError on a bad PRUNING_MAX_WORKERS."""
+        text = os.environ.get("PRUNING_MAX_WORKERS", "")
+        if not text:
+            return max(1, (os.cpu_count() or 2) - 1)
+        if not text.isdigit() or int(text) < 1:
+            raise JobError(f"PRUNING_MAX_WORKERS is {text!r}: give a whole number, 1 or more")
+        return int(text)
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    def job(self, key: str) -> Job | None:
+        """The newest job that trains, or trained, the run `key`, also when it went on as a branch."""
+        with self._lock:
+            work = self._find(key)
+            return work.job if work else None
+
+    def jobs(self) -> list[Job]:
+        """Every job since the server started, oldest first."""
+        with self._lock:
+            return [work.job for work in self._work]
+
+    def seen(self, key: str, visitor: str) -> None:
+        """A page that shows the run `key` calls this at every look: it keeps the run watched and the owner present."""
+        with self._lock:
+            self._watchers[key] = time.monotonic()
+            work = self._find(key)
+            if work:
+                work.seen[visitor] = time.monotonic()
+
+    def watched(self, key: str) -> bool:
+        """Whether a page has shown the run within the last seconds."""
+        return time.monotonic() - self._watchers.get(key, -WATCHED_SECONDS) < WATCHED_SECONDS
+
+    def may_command(self, key: str, visitor: str) -> bool:
+        """Whether pause, step and stop are this visitor's: who started the run, or anyone once that browser is gone."""
+        with self._lock:
+            work = self._find(key)
+            return bool(work) and (work.job.owner == visitor or self._owner_gone(work))
+
+    # -- acting ------------------------------------------------------------------------------------------------------
+
+    def start(self, spec: RunSpec, owner: str, *, pause_at_cuts: bool = False, pace: float = 0.0) -> Job:
+        """Starts the run, or resumes it, or joins it if it is under way. Raises ValueError on what cannot run."""
+        if not datasets.available(spec.dataset):
+            datasets.load(spec.dataset)  # raises the sentence that says what to do
+        task = {"task": "run", "spec": spec.to_dict(), "root": str(self.store.root)}
+        job = Job(spec.key(), "run", owner, spec.label(), pause_at_cuts=pause_at_cuts, pace=pace)
+        return self._add(job, task | {"pause_at_cuts": pause_at_cuts, "pace": pace})
+
+    def download(self, dataset: str, owner: str) -> Job:
+        """Starts the download of a data set, or joins it."""
+        job = Job(f"download-{dataset}", "download", owner, f"download of {dataset}")
+        return self._add(job, {"task": "download", "dataset": dataset, "root": str(self.store.root)})
+
+    def command(self, key: str, visitor: str, command: str, **values: Any) -> None:
+        """Sends one command to the worker of `key`. Raises JobError if it is not live or not this visitor's."""
+        with self._lock:
+            work = self._find(key)
+            if work is None or not work.job.live:
+                raise JobError("this run is not being trained now: press Start or Resume first")
+            if work.job.owner != visitor and not self._owner_gone(work):
+                raise JobError(
+                    "this run was started in another browser, and pause, step and stop are its own; you can watch it, "
+                    "or change the seed and start a run of your own"
+                )
+            if work.job.owner != visitor:
+                work.job = replace(work.job, owner=visitor)
+            if command == "stop" and work.process is None:
+                work.job = replace(work.job, state="stopped", text="taken out of the queue", place=0)
+                self._number_queue()
+                return
+            if command == "pause-at-cuts":
+                work.job = replace(work.job, pause_at_cuts=bool(values["on"]))
+                work.task["pause_at_cuts"] = bool(values["on"])
+            if command == "pace":
+                work.job = replace(work.job, pace=float(values["seconds"]))
+                work.task["pace"] = float(values["seconds"])
+            self._send(work, {"command": command} | values)
+
+    def delete(self, key: str) -> None:
+        """Deletes a stored run. Raises StoreError or JobError if it is running, watched or a parent."""
+        job = self.job(key)
+        if job and job.live and job.key == key:
+            raise JobError("this run is being trained now: stop it first, then delete it")
+        if self.watched(key):
+            raise JobError("this run is being watched on a page: open another run there, then delete it")
+        self.store.delete(key)
+
+    def close(self) -> None:
+        """Ends every worker; what they stored stays and can be resumed."""
+        with self._lock:
+            processes = [work.process for work in self._work if work.process and work.process.poll() is None]
+            for work in self._work:
+                if work.process and work.process.stdin and not work.process.stdin.closed:
+                    try:
+                        work.process.stdin.close()
+                    except OSError:
+                        pass  # it is gone already
+        for process in processes:
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    # -- inside, with the lock held ----------------------------------------------------------------------------------
+
+    def _find(self, key: str) -> _Work | None:
+        newest_first = self._work[::-1]
+        exact = (work for work in newest_first if work.job.key == key)
+        return next(exact, None) or next((work for work in newest_first if key in work.job.trail), None)
+
+    def _owner_gone(self, work: _Work) -> bool:
+        return time.monotonic() - work.seen.get(work.job.owner, -ABSENT_SECONDS) >= ABSENT_SECONDS
+
+    def _add(self, job: Job, task: dict[str, Any]) -> Job:
+        with self._lock:
+            self.max_workers  # noqa: B018  a bad setting is refused before anything is queued
+            known = self._find(job.key)
+            if known and known.job.live and known.job.key == job.key:
+                return known.job
+            work = _Work(job, task, seen={job.owner: time.monotonic()})
+            self._work = [other for other in self._work if other.job.live or other.job.key != job.key] + [work]
+            self._pump()
+            return work.job
+
+    def _pump(self) -> None:
+        running = sum(work.process is not None and work.job.live for work in self._work)
+        for work in self._work:
+            if running >= self.max_workers:
+                break
+            if work.job.state == "queued":
+                self._launch(work)
+                running += 1
+        self._number_queue()
+
+    def _number_queue(self) -> None:
+        place = 0
+        for work in self._work:
+            if work.job.state == "queued":
+                place += 1
+                work.job = replace(work.job, place=place)
+
+    def _launch(self, work: _Work) -> None:
+        try:
+            logs = self.store.root / "logs"
+            logs.mkdir(parents=True, exist_ok=True)
+            work.log = logs / f"{work.job.key}.log"
+            errors = open(work.log, "wb")  # noqa: SIM115  handed to the child, closed below
+        except OSError as error:
+            reason = f"the folder {self.store.root.name}/ cannot be written ({error.strerror}): free some space or make "
+            work.job = replace(work.job, state="failed", place=0, text=reason + "it writable, then start again")
+            return
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
+        with errors:
+            work.process = subprocess.Popen(
+                [sys.executable, "-m", "core.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                text=True,
+                encoding="utf-8",
+                creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),
+            )
+        work.job = replace(work.job, state="starting", place=0)
+        self._send(work, work.task)
+        threading.Thread(target=self._read, args=(work, work.process), daemon=True).start()
+
+    def _send(self, work: _Work, message: dict[str, Any]) -> None:
+        if work.process is None or work.process.stdin is None:
+            return
+        try:
+            work.process.stdin.write(json.dumps(message) + "\n")
+            work.process.stdin.flush()
+        except (OSError, ValueError):
+            pass  # it has just ended; the reader thread says how
+
+    # -- one thread per worker ---------------------------------------------------------------------------------------
+
+    def _read(self, work: _Work, process: subprocess.Popen) -> None:
+        for line in process.stdout:
+            try:
+                said = json.loads(line)
+            except ValueError:
+                continue  # a torn last line of a process that was killed
+            with self._lock:
+                work.job = _after(work.job, said)
+        code = process.wait()
+        process.stdout.close()
+        with self._lock:
+            if process.stdin and not process.stdin.closed:
+                try:
+                    process.stdin.close()
+                except OSError:
+                    pass  # nothing was left to flush
+            if work.job.live:
+                text = f"the training process ended unexpectedly (exit code {code}); press Resume to go on from its last epoch"
+                work.job = replace(work.job, state="failed", text=text)
+            self._pump()
+
+
+def _after(job: Job, said: dict[str, Any]) -> Job:
+    """The job after its worker said something."""
+    kind = said["say"]
+    if kind == "state":
+        return replace(job, state=said["state"], epoch=said["epoch"] or job.epoch)
+    if kind == "progress":
+        return replace(job, epoch=said["epoch"], share=said["share"])
+    if kind == "epoch":
+        return replace(job, epoch=said["epoch"], share=1.0)
+    if kind == "key":
+        return replace(job, key=said["key"], trail=(*job.trail, job.key))
+    if kind == "notice":
+        return replace(job, text=said["text"])
+    if kind == "stopped":
+        return replace(job, state="stopped", epoch=said["epoch"], text="stopped by hand: it can be resumed")
+    ended = {"done": "finished", "failed": "failed"}
+    return replace(job, state=ended[kind], text=said.get("reason") or said.get("text", ""))
+
+
+__all__ = ["Job", "JobBoard", "JobError", "StoreError"]
