@@ -79,7 +79,7 @@ def names() -> list[str]:
 
 def get(name: str) -> Criterion:
     """The registered criterion. Raises ValueError that lists what there is."""
-    if name not in _REGISTRY:
+    if name not in names():
         raise ValueError(f"unknown criterion {name!r}: allowed are {', '.join(_REGISTRY)}")
     return _REGISTRY[name]
 

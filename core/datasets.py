@@ -161,7 +161,10 @@ def describe(name: str) -> str:
 
 
 def target_accuracy(name: str) -> float:
-    """The training accuracy to stop at, 0..1, without reading the data; a file of its own has 0.98, or its namesake's ("fashion-mnist-…")."""
+    """The training accuracy to stop at, 0..1, without reading the data.
+
+    A file of one's own has 0.98, or its namesake's: "fashion-mnist-mine" that of "fashion-mnist".
+    """
     return _entry(name).target_accuracy
 
 

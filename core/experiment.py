@@ -94,7 +94,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "shrunk": True,
         "engine": ENGINE,
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
     }
 
@@ -151,7 +151,7 @@ def _train(
             after = trainer.evaluate()[0].accuracy
             events.append(_pruned(order, epoch, chosen, (accuracy, after), stages[-2:], state))
             accuracy = after
-        reason = _reason_of_dead_layer(state, epoch) if decision.cuts else reason
+        reason = (_reason_of_dead_layer(state, epoch) if decision.cuts else None) or reason
         if store:
             fired, by_class = (trained.fired, trained.seen), valid.fired_by_class
             now = Snapshot(epoch, trained.weights, state, *fired, policy, by_class, class_sizes, tuple(stages), reason)

@@ -7,6 +7,7 @@ thread of a worker puts a new one in the old one's place, so a page may look at 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -127,10 +128,23 @@ class JobBoard:
             work = self._find(key)
             return bool(work) and (work.job.owner == visitor or self._owner_gone(work))
 
+    def introduce(self, stand_in: str, visitor: str) -> None:
+        """What `stand_in` started is from now on `visitor`'s: the same person under the name that lasts."""
+        with self._lock:
+            for work in self._work:
+                if work.job.owner == stand_in:
+                    work.job = replace(work.job, owner=visitor)
+                    work.seen[visitor] = time.monotonic()
+
     # -- acting ------------------------------------------------------------------------------------------------------
 
     def start(self, spec: RunSpec, owner: str, *, pause_at_cuts: bool = False, pace: float = 0.0) -> Job:
         """Starts the run, or resumes it, or joins it if it is under way. Raises ValueError on what cannot run."""
+        if importlib.util.find_spec("torch") is None:
+            raise JobError(
+                "PyTorch is not installed here, so nothing can be trained; stored runs can still be opened. "
+                "Install it with: pip install torch"
+            )
         if not datasets.available(spec.dataset):
             datasets.load(spec.dataset)  # raises the sentence that says what to do
         task = {"task": "run", "spec": spec.to_dict(), "root": str(self.store.root)}
@@ -166,6 +180,25 @@ class JobBoard:
                 work.job = replace(work.job, pace=float(values["seconds"]))
                 work.task["pace"] = float(values["seconds"])
             self._send(work, {"command": command} | values)
+
+    def prune(self, key: str, visitor: str, epoch: int, ratio: float) -> str:
+        """Cuts the run by hand: the one under way at the end of its epoch, a stored one at the end of `epoch`. It goes on as
+        a branch; returns the key to watch. Raises ValueError where there is nothing to cut."""
+        job = self.job(key)
+        live = job is not None and job.live and job.key == key
+        log = [line for line in self.store.log(key) if live or line.get("epoch", epoch + 1) <= epoch]
+        zero = max((line["achieved"] for line in log if line["kind"] == "Pruned"), default=0.0)
+        if ratio <= zero:
+            raise JobError(
+                f"{zero * 100:.1f} % of the weights are zero already: choose a ratio above that, {ratio * 100:g} % cuts nothing"
+            )
+        if live:
+            self.command(key, visitor, "prune", ratio=ratio)
+            return key
+        spec = self.store.open(key).spec
+        if spec is None:
+            raise JobError(self.store.open(key).problem or f"the run {key} cannot be opened")
+        return self.start(spec.branch(max(1, epoch), ratio), visitor).key
 
     def delete(self, key: str) -> None:
         """Deletes a stored run. Raises StoreError or JobError if it is running, watched or a parent."""
@@ -238,7 +271,9 @@ class JobBoard:
             work.log = logs / f"{work.job.key}.log"
             errors = open(work.log, "wb")  # noqa: SIM115  handed to the child, closed below
         except OSError as error:
-            reason = f"the folder {self.store.root.name}/ cannot be written ({error.strerror}): free some space or make "
+            reason = (
+                f"the folder {self.store.root.name}/ cannot be written ({error.strerror}): free some space or make "
+            )
             work.job = replace(work.job, state="failed", place=0, text=reason + "it writable, then start again")
             return
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

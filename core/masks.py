@@ -275,7 +275,7 @@ def _cut_by_layer(
     hidden_size = sum(step.size for step in steps)
     kept = []
     source_ends: np.ndarray | None = None  # the ratio at which each source neuron ends
-    for layer, step in enumerate(steps):
+    for step in steps:
         if count is not None:
             stop = _first_places(step[(step >= 0) & (step != NEVER)], round(count * step.size / hidden_size))
             kept.append(step >= stop if stop else step >= 0)

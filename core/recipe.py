@@ -110,9 +110,9 @@ def _reason_to_end(spec: RunSpec, state: State, epoch: int, train_accuracy: floa
     hand_cuts_to_come = any(cut.epoch > epoch for cut in spec.hand_cuts)
     all_cut = state.rounds_done == len(thresholds(spec)) and not cut_now and not hand_cuts_to_come
     if all_cut and train_accuracy >= spec.target:
-        return f"target reached: training accuracy {train_accuracy:.4f} at epoch {epoch}"
+        return f"target reached: training accuracy {train_accuracy * 100:.2f} % at epoch {epoch}"
     if epoch >= spec.max_epochs:
-        missed = f"training accuracy {train_accuracy:.4f} of {spec.target:g}"
+        missed = f"training accuracy {train_accuracy * 100:.2f} % of {spec.target * 100:g} %"
         rounds = f"{state.rounds_done} of {len(thresholds(spec))} cuts made" if spec.pruning else "no cuts planned"
         return f"epoch limit reached: {missed} after {epoch} epochs, {rounds}"
     return None

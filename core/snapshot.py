@@ -147,13 +147,7 @@ def from_bytes(content: bytes) -> Snapshot:
             spectra=tuple(group(f"spectrum-{stage}") for stage in range(header["stages"])),
             ended=header["ended"],
         )
-    except (
-        safetensors.SafetensorError,
-        KeyError,
-        TypeError,
-        json.JSONDecodeError,
-        UnicodeDecodeError,
-    ) as error:
+    except (safetensors.SafetensorError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"not a snapshot of a run: {error}") from error
 
 

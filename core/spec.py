@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import numbers
 from dataclasses import dataclass
 from typing import Any
@@ -61,17 +60,16 @@ def _checked(name: str, value: Any, rule: Any) -> Any:
     if value is None and rule["absent"]:
         return None
     if rule["kind"] == "choice":
-        if value not in rule["choices"]:
+        if value not in list(rule["choices"]):
             raise ValueError(f"{name} {value!r} is unknown: allowed are {', '.join(rule['choices'])}")
         return str(value)
     allowed = f"{rule['low']}..{rule['high']}"
     whole = rule["kind"] == "integer"
     if isinstance(value, bool) or not isinstance(value, numbers.Integral if whole else numbers.Real):
         raise ValueError(f"{name} {value!r} is not {'a whole' if whole else 'a'} number: give one in {allowed}")
-    value = int(value) if whole else float(value)
-    if not math.isfinite(value) or not rule["low"] <= value <= rule["high"]:
+    if not rule["low"] <= value <= rule["high"]:  # NaN fails too; before float(), which 10**400 would overflow
         raise ValueError(f"{name} {value} is outside {allowed}")
-    return value
+    return int(value) if whole else float(value)
 
 
 class Checked:
@@ -164,7 +162,11 @@ class RunSpec(Checked):
                 "a Keras-layout .npz in the folder PRUNING_DATA adds one"
             )
         object.__setattr__(self, "hidden", _widths(self.hidden))
+        if not isinstance(self.hand_cuts, (tuple, list)) or not all(isinstance(c, HandCut) for c in self.hand_cuts):
+            raise ValueError(f"hand_cuts {self.hand_cuts!r} is not a tuple of HandCut: give one per cut, or ()")
         object.__setattr__(self, "hand_cuts", tuple(self.hand_cuts))
+        if self.parent is not None and not (isinstance(self.parent, str) and self.parent.isalnum()):
+            raise ValueError(f"parent {self.parent!r} is not the key of a run: it has 16 letters and digits")
         if self.pruning is not None and not isinstance(self.pruning, PruningSpec):
             raise ValueError(f"pruning {self.pruning!r} is not a PruningSpec: give one, or None for no pruning")
         if self.pruning is not None and self.pruning.start_accuracy > self.target:
@@ -185,16 +187,24 @@ class RunSpec(Checked):
     @staticmethod
     def from_dict(values: dict[str, Any]) -> RunSpec:
         """The spec that `to_dict` gave. Raises ValueError on names it does not know."""
-        values = dict(values)
-        if isinstance(values.get("pruning"), dict):
-            values["pruning"] = _built(PruningSpec, values["pruning"])
-        values["hand_cuts"] = tuple(_built(HandCut, cut) for cut in values.get("hand_cuts", ()))
+        if isinstance(values, dict):
+            values = dict(values)
+            if isinstance(values.get("pruning"), dict):
+                values["pruning"] = _built(PruningSpec, values["pruning"])
+            if isinstance(values.get("hand_cuts"), (tuple, list)):
+                values["hand_cuts"] = tuple(_built(HandCut, cut) for cut in values["hand_cuts"])
         return _built(RunSpec, values)
 
     def key(self) -> str:
         """The name of the run's folder: 16 hex digits over spec, data and engine. Reads the data's fingerprint."""
         content = {"spec": self.to_dict(), "data": datasets.fingerprint(self.dataset), "engine": ENGINE}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def branch(self, epoch: int, ratio: float) -> RunSpec:
+        """The run that follows this one up to the end of `epoch`, is cut by hand to `ratio` there, and trains on."""
+        longer = self.max_epochs if epoch < self.max_epochs else min(10_000, epoch + self.max_epochs)
+        cuts = (*(cut for cut in self.hand_cuts if cut.epoch <= epoch), HandCut(epoch=epoch, ratio=ratio))
+        return dataclasses.replace(self, hand_cuts=cuts, parent=self.key(), max_epochs=longer)
 
     def label(self) -> str:
         """One line for people: data, widths, criterion, ratio, rounds, seed."""
@@ -250,8 +260,13 @@ def _plain(spec: Any) -> dict[str, Any]:
 
 
 def _built(kind: type, values: dict[str, Any]) -> Any:
+    if not isinstance(values, dict):
+        raise ValueError(f"{values!r} is no set of fields of a {kind.__name__}: give names and values")
     known = {field.name for field in dataclasses.fields(kind)}
+    needed = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
     unknown = sorted(set(values) - known)
     if unknown:
         raise ValueError(f"unknown field {unknown[0]!r} in a {kind.__name__}: allowed are {', '.join(sorted(known))}")
+    if missing := sorted(needed - set(values)):
+        raise ValueError(f"a {kind.__name__} needs {missing[0]!r}: give it")
     return kind(**values)

@@ -17,7 +17,7 @@ import os
 import shutil
 import uuid
 import zlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,10 @@ class Store:
     def runs(self) -> list[StoredRun]:
         """Every run, the one that changed last first; a damaged folder is listed with its problem."""
         folders = [f for f in self._runs.iterdir() if f.is_dir() and f.name[0] != "."] if self._runs.is_dir() else []
-        runs = [self.open(folder.name) for folder in folders]
+        runs = []
+        for folder in folders:
+            with contextlib.suppress(StoreError, FileNotFoundError):  # deleted since it was listed
+                runs.append(self.open(folder.name))
         return sorted(runs, key=lambda run: -run.changed)
 
     def open(self, key: str) -> StoredRun:
@@ -98,20 +101,21 @@ class Store:
     def _read_entry(self, key: str, folder: Path, changed: float) -> StoredRun:
         lines, _ = _read_log(folder / "events.jsonl")
         ended = next((line for line in lines[::-1] if line["kind"] == "Finished"), None)
-        present = {file.name for file in folder.iterdir()}
-        epochs = [line["epoch"] for line in lines if "checksum" in line and _snapshot_name(line["epoch"]) in present]
-        size = sum(file.stat().st_size for file in folder.iterdir())
+        files = {file.name: _size(file) for file in folder.iterdir()}
+        epochs = [line["epoch"] for line in lines if "checksum" in line and _snapshot_name(line["epoch"]) in files]
         spec, problem, label, parent = None, None, f"run {key}", None
         try:
             values = json.loads((folder / "spec.json").read_text("utf-8"))
-            parent = values.get("parent")
+            parent = values.get("parent") if isinstance(values, dict) else None
             spec = RunSpec.from_dict(values)
             label = spec.label()
         except (OSError, ValueError, TypeError) as error:
             problem = f"the run {key} cannot be opened: {error}"
         finished = ended is not None and (folder / "done.json").is_file()
         reason = ended["reason"] if finished else None
-        return StoredRun(key, label, spec, finished, reason, tuple(epochs), changed, size, parent, problem)
+        return StoredRun(
+            key, label, spec, finished, reason, tuple(epochs), changed, sum(files.values()), parent, problem
+        )
 
     def events(self, key: str) -> list[Event]:
         """The run's events in order; [] if it has none yet. Spectra and networks are read from the snapshots."""
@@ -217,28 +221,17 @@ class Store:
         """
         key = spec.key()
         folder = self._folder(key)
+        notices: list[str] = []
         if not (folder / "events.jsonl").is_file():
             self._found(key, spec)
+        elif self.open(key).spec != spec:
+            notices.append(f"the spec.json of run {key} was damaged; it is written again")
+            self._write(folder / "spec.json", json.dumps(spec.to_dict(), indent=1, sort_keys=True).encode())
         lines, torn = _read_log(folder / "events.jsonl")
-        notices = [f"the end of the log of run {key} was torn; it is dropped and made again"] if torn else []
+        if torn:
+            notices.append(f"the end of the log of run {key} was torn; it is dropped and made again")
         ended = lines and lines[-1]["kind"] == "Finished" and (folder / "done.json").is_file()
-        keep, moment = 0, None
-        for index in range(len(lines) - 1, -1, -1):
-            if "checksum" not in lines[index]:
-                continue
-            try:
-                moment = self.snapshot(key, lines[index]["epoch"])
-            except ValueError:
-                # Thinning removes snapshots on purpose; only a file that is there and wrong is news.
-                if self._set_aside(folder / _snapshot_name(lines[index]["epoch"])):
-                    notices.append(
-                        f"the stored epoch {lines[index]['epoch']} of run {key} was damaged; it is set aside"
-                    )
-                continue
-            keep = index + 1
-            while keep < len(lines) and lines[keep]["kind"] == "Pruned":
-                keep += 1
-            break
+        keep, moment = self._sound_end(key, lines, notices)
         if ended and keep == len(lines) - 1:
             keep = len(lines)
         if keep < len(lines) or torn:
@@ -246,14 +239,47 @@ class Store:
             self._write(folder / "events.jsonl", "".join(_line(line) for line in lines[:keep]).encode())
         return ResumePoint(tuple(self._events_of(key, lines[:keep])), moment, tuple(notices))
 
+    def _sound_end(self, key: str, lines: list[dict[str, Any]], notices: list[str]) -> tuple[int, Snapshot | None]:
+        """How many lines, up to an epoch's end, can be gone on from, and the moment there; sets aside what is damaged."""
+        starts = [index for index, line in enumerate(lines) if "checksum" in line]
+        ends = [next((i for i in range(s + 1, len(lines)) if lines[i]["kind"] != "Pruned"), len(lines)) for s in starts]
+
+        def sound(place: int) -> Snapshot | None:
+            epoch = lines[starts[place]]["epoch"]
+            try:
+                moment = self.snapshot(key, epoch)
+            except ValueError:
+                # Thinning removes snapshots on purpose; only a file that is there and wrong is news.
+                if self._set_aside(self._folder(key) / _snapshot_name(epoch)):
+                    notices.append(f"the stored epoch {epoch} of run {key} was damaged; it is set aside")
+                return None
+            # A write torn between an epoch and its cuts: the moment is after the cuts, so it cannot stand for the log.
+            return moment if moment.cuts == ends[place] - starts[place] - 1 else None
+
+        # The events of a cut are read from its moment, so the log ends before the first cut whose moment is not sound.
+        cuts = (place for place in range(len(starts)) if ends[place] - starts[place] > 1)
+        last = next((place for place in cuts if sound(place) is None), len(starts))
+        for place in reversed(range(last)):
+            if (moment := sound(place)) is not None:
+                return ends[place], moment
+        return 0, None
+
     def _found(self, key: str, spec: RunSpec) -> None:
         folder = self._folder(key)
         self._mkdir(folder)
         self._write(folder / "spec.json", json.dumps(spec.to_dict(), indent=1, sort_keys=True).encode())
         lines: list[dict[str, Any]] = []
-        if spec.parent and (parent := self._folder(spec.parent)).is_dir() and self._is_branch_of(spec, spec.parent):
+        if (
+            spec.parent
+            and spec.hand_cuts
+            and (parent := self._folder(spec.parent)).is_dir()
+            and self._is_branch_of(spec, spec.parent)
+        ):
             cut = spec.hand_cuts[-1].epoch
             lines = [line for line in self.log(spec.parent) if line.get("epoch", cut) < cut]
+            last = lines[-1]["epoch"] if lines else 0
+            if last and self._ended_at(spec.parent, last):  # with a cut to come, the branch does not end there
+                lines = [line for line in lines if line["epoch"] < last]
             for line in lines:
                 name = _snapshot_name(line["epoch"])
                 if (parent / name).is_file() and not (folder / name).is_file():
@@ -263,11 +289,15 @@ class Store:
                         shutil.copyfile(parent / name, folder / name)
         self._write(folder / "events.jsonl", "".join(_line(line) for line in lines).encode())
 
+    def _ended_at(self, key: str, epoch: int) -> bool:
+        try:
+            return self.snapshot(key, epoch).ended is not None
+        except ValueError:  # not there, or damaged: then nobody can go on from it
+            return True
+
     def _is_branch_of(self, spec: RunSpec, parent: str) -> bool:
         stem = self.open(parent).spec
-        return stem is not None and spec == replace(
-            stem, hand_cuts=spec.hand_cuts, parent=parent, max_epochs=spec.max_epochs
-        ) and spec.hand_cuts[:-1] == stem.hand_cuts  # fmt: skip
+        return stem is not None and spec == stem.branch(spec.hand_cuts[-1].epoch, spec.hand_cuts[-1].ratio)
 
     def append(self, key: str, events: list[Event], moment: Snapshot) -> None:
         """Stores the end of an epoch: the snapshot first, then its events in one write."""
@@ -399,6 +429,14 @@ def _snapshot_name(epoch: int) -> str:
 def _modified(file: Path) -> float:
     try:
         return file.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _size(file: Path) -> int:
+    """Bytes; 0 where the file has just gone: a writer's draft was renamed, or a snapshot thinned."""
+    try:
+        return file.stat().st_size
     except OSError:
         return 0
 

@@ -8,7 +8,7 @@ import joblib
 
 from core.events import Finished
 from core.spec import RunSpec
-from core.store import Store
+from core.store import Store, StoreError
 
 
 def run_many(
@@ -33,7 +33,10 @@ def run_many(
 def _stored(spec: RunSpec, store: Store | None) -> Finished | None:
     if store is None or not (store.root / "runs" / spec.key()).is_dir() or not store.open(spec.key()).finished:
         return None
-    return store.events(spec.key())[-1]
+    try:
+        return store.events(spec.key())[-1]
+    except StoreError:  # damaged: trained again from the last moment that is sound
+        return None
 
 
 def _run_one(spec: RunSpec, root: str | None) -> tuple[RunSpec, Finished]:

@@ -190,9 +190,9 @@ class Trainer:
         orders = np.stack([stream(s.seed, number, "shuffle").permutation(size) for s in self.specs])
         orders = torch.tensor(orders, device=self.device)
         whole = size // batch
-        parts = [(self._buffer(batch, whole), whole)] + [(self._buffer(size - whole * batch, 1), 1)] * (
-            size % batch > 0
-        )
+        parts = [(self._buffer(batch, whole), whole)]
+        if rest := size - whole * batch:
+            parts.append((self._buffer(rest, 1), 1))
         done = 0
         steps = len(parts) - 1 + whole
         targets = []

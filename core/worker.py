@@ -1,10 +1,10 @@
 """`python -m core.worker`: trains or downloads in a process of its own, steered by lines of JSON.
 
-In, one object a line: first the task, {"task": "run", "spec": {...}, "root": "cache"} or {"task": "download", "dataset": "mnist"},
-then commands: {"command": "pause" | "resume" | "step" | "next-cut" | "stop" | "prune" | "pause-at-cuts" | "pace", ...}. Out: what
-changed, {"say": "state" | "progress" | "epoch" | "key" | "notice" | "done" | "stopped" | "failed", ...}. What the run *is* stands in
-the store; the lines only say that it moved. When the input ends, the one who asked is gone, and the worker stops at once:
-what is stored is stored, and the run can go on later.
+In, one object a line: first the task, {"task": "run", "spec": {...}, "root": "cache"} or {"task": "download", "dataset":
+"mnist"}, then commands: {"command": "pause" | "resume" | "step" | "next-cut" | "stop" | "prune" | "pause-at-cuts" | "pace",
+...}. Out: what changed, {"say": "state" | "progress" | "epoch" | "key" | "notice" | "done" | "stopped" | "failed", ...}. What
+the run *is* stands in the store; the lines only say that it moved. When the input ends, the one who asked is gone, and the
+worker stops at once: what is stored is stored, and the run can go on later.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import replace
 from typing import Any
 
 SAY_EVERY = 0.15  # seconds between two progress lines
@@ -123,7 +122,7 @@ def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """One run, and the branches that people make of it on the way. Raises what experiment.run raises."""
     from core import experiment
     from core.events import Finished, Notice, Stopped
-    from core.spec import HandCut, RunSpec
+    from core.spec import RunSpec
     from core.store import Store
 
     store = Store(task["root"])
@@ -142,8 +141,7 @@ def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
         if steering.prune_to is None or not isinstance(last, Stopped):
             say("stopped", epoch=last.epoch if last else 0)
             return
-        cut = HandCut(epoch=last.epoch, ratio=steering.prune_to)
-        spec = replace(spec, hand_cuts=(*spec.hand_cuts, cut), parent=spec.key())
+        spec = spec.branch(last.epoch, steering.prune_to)
         steering.branch_taken(last.epoch)
         say("key", key=spec.key())
 

@@ -43,8 +43,13 @@ const ordinal = (n) => {
 /** One sentence on a cut: what was asked, what was got, what it cost. */
 function cutInWords(cut) {
   const name = absent(cut.round) ? "cut by hand" : `cut ${cut.round}`;
-  const asked = absent(cut.requested) ? "" : ` (asked ${percent(cut.requested)})`;
-  return `${name}: ${percent(cut.achieved)} of all weights gone${asked}, validation ${dropped(cut)}`;
+  return `${name}: ${zeroInWords(cut)}, validation ${dropped(cut)}`;
+}
+
+/** {requested, achieved, achieved_hidden} as words: what was asked beside what came, with what they are shares of. */
+function zeroInWords(zero) {
+  const asked = absent(zero.requested) ? "" : `, asked ${percent(zero.requested)}`;
+  return `${percent(zero.achieved)} of all weights zero (${percent(zero.achieved_hidden)} of hidden ones${asked})`;
 }
 
 // ---- colours: one colour for one thing in every element, for light and dark ----

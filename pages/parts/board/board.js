@@ -1,6 +1,6 @@
 // The board element: keeps the moment that is shown, the choices made on it, and puts the panels together.
 
-const choices = { view: "cells", order: "score", scale: "linear" }; // kept while the page is open, on every board
+const choices = { view: "cells", order: "score", scale: "linear", side: "after" }; // kept while the page is open, on every board
 const pinnedIn = new Map(); // run -> {layer, unit}: a pinned neuron stays pinned when one leaves the page and comes back
 
 const boards = new Set(); // every board on the page: two runs side by side make their choices together
@@ -54,20 +54,24 @@ function makeBoard(root, report) {
     drawLegend(part.legend, theme, palette, devicePixelRatio);
   }
 
+  /** Whether the board shows the moment right before the cut that this epoch ended with. */
+  const isBefore = () => Boolean(moment.header.cut) && choices.side === "before";
+
   /** Orders the units of every layer for the display. */
   function arrange() {
     if (!moment) return;
     const { header, arrays } = moment;
+    const side = isBefore() ? "before_" : "";
     layers = header.layers.map((_, l) => {
-      const state = arrays[`state_${l}`];
-      const queue = displayOrder(arrays[`order_${l}`], state, false);
+      const state = arrays[`${side}state_${l}`];
+      const queue = displayOrder(arrays[`${side}order_${l}`], state, false);
       const shown = choices.order === "natural" ? displayOrder(null, state, true) : queue;
       return {
         state, shown,
         places: placesOf(shown),
         queuePlaces: placesOf(queue),
         rate: arrays[`rate_${l}`],
-        share: arrays[`share_${l}`],
+        share: arrays[`${side}share_${l}`],
         frequency: arrays[`frequency_${l}`],
         byClass: arrays[`by_class_${l}`],
         living: state.reduce((sum, s) => sum + (s === ALIVE || s === NO_WAY_OUT), 0),
@@ -90,7 +94,7 @@ function makeBoard(root, report) {
       say(part.head, header.title || "The neuron board appears with the first epoch.");
       return;
     }
-    const now = [text, theme.id, width, innerHeight, devicePixelRatio, choices.view, choices.order, choices.scale].join(" ");
+    const now = [text, theme.id, width, innerHeight, devicePixelRatio, choices.view, choices.order, choices.scale, choices.side].join(" ");
     if (now === drawn) return;
     drawn = now;
     place(width);
@@ -148,20 +152,23 @@ function makeBoard(root, report) {
     const mosaic = choices.view === "mosaic";
     const pictures = mosaicPictures();
     const cut = header.cut ? [" · ", Object.assign(document.createElement("span"), { className: "cut", textContent: cutInWords(header.cut) })] : [];
-    const scored = header.criterion_label && !header.cut ? [` · scored by ${header.criterion_label}`] : [];
-    part.head.replaceChildren(`Epoch ${header.epoch}`, ...cut, ...scored);
+    const zero = header.zero && !header.cut ? [` · ${zeroInWords(header.zero)}`] : [];
+    part.head.replaceChildren(`Epoch ${header.epoch}`, ...cut, ...zero);
+    part.sideSwitch.hidden = !header.cut;
     part.head.title = part.head.textContent;
     part.viewSwitch.hidden = !header.image_shape;
     const missing = mosaic && header.image_shape && !pictures;
     const age = pictures && pictures.epoch !== header.epoch ? `pictures of epoch ${pictures.epoch}` : "";
     const front = choices.order !== "score" ? "" : layers.some((one) => one.living < one.state.length) ? "next to go stand left of the line" : "next to go stand last";
+    part.hint.title = `scored by ${header.criterion_label}`;
     say(part.hint, missing ? "the mosaic comes when the run holds or slows down" : age || front);
     [...part.heads.children].forEach((head, i) => {
       const about = header.layers[layout.layers[i].layer];
       const [name, alive, way, own] = head.children;
       say(name, about.name);
-      say(alive, `${about.alive} of ${about.units} alive`);
-      say(way, about.way_out === about.alive ? "" : `${about.way_out} with a way out`);
+      const [living, out] = isBefore() ? [about.before_alive, about.before_way_out] : [about.alive, about.way_out];
+      say(alive, `${living} of ${about.units} alive`);
+      say(way, out === living ? "" : `${out} with a way out`);
       own.hidden = Boolean(pictures);
       say(own.children[0], `fires ${percent(about.low_rate, 0)}`);
       say(own.children[2], percent(about.high_rate, 0));

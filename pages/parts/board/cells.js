@@ -194,9 +194,9 @@ function neighbour(layout, layers, { layer, unit }, key) {
 /** Samples for the legend, drawn by the same code as the board. */
 function drawLegend(list, theme, palette, dpr) {
   const entries = [
-    ["alive; colour: how often it fires", ALIVE, 255, 170],
-    ["fill: incoming weights left", ALIVE, 120, 170],
-    ["alive, no way out", NO_WAY_OUT, 255, 170],
+    ["colour: how often it fires", ALIVE, 255, 170],
+    ["fill: weights from living inputs left", ALIVE, 120, 170],
+    ["no way out", NO_WAY_OUT, 255, 170],
     ["cut just now", CUT_NOW, 0, 0],
     ["cut earlier", CUT_EARLIER, 0, 0],
   ];

@@ -41,7 +41,7 @@ function showNeuron(part, { header, layers, picked, pinned, weights, dpr, size }
   part.fate.classList.toggle("gone", one.state[unit] === CUT_NOW);
   say(part.fires, `fires on ${percent(one.frequency[unit])} of images`);
   part.fires.title = header.fired_note || "";
-  say(part.share, `${percent(one.share[unit] / 255, 0)} of incoming weights left`);
+  say(part.share, `${percent(one.share[unit] / 255, 0)} of weights from living inputs left`);
   showPicture(part, { header, layer, unit, weights, dpr, size });
   showClasses(part, { header, byClass: one.byClass, unit, units: one.state.length });
 }

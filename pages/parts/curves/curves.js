@@ -88,7 +88,7 @@ function drawPanel(group, panel, { xs, ys, x, y, yWord, xTitle }) {
 function makeCurves(root) {
   const part = parts(root);
   const plot = part.plot;
-  const layer = Object.fromEntries(["axes", "marks", "lines", "shown", "cursor"].map((name) => [name, plot.appendChild(svg("g", { class: name }))]));
+  const layer = Object.fromEntries(["axes", "shownRule", "pointedRule", "marks", "lines", "shown", "pointed"].map((name) => [name, plot.appendChild(svg("g", { class: name }))]));
   const line = Object.fromEntries(
     [["loss", "train"], ["loss", "valid"], ["accuracy", "train"], ["accuracy", "valid"]].map(([panel, kind]) => {
       return [`${panel} ${kind}`, layer.lines.appendChild(svg("path", { class: kind }))];
@@ -194,14 +194,17 @@ function makeCurves(root) {
 
   /** The scrubber's position; the last epoch needs no line, its dots say it. */
   function drawShown() {
-    layer.shown.replaceChildren();
+    for (const group of [layer.shown, layer.shownRule]) group.replaceChildren();
     const i = header.epoch.indexOf(header.shown_epoch);
     if (i < 0) return;
-    if (i < header.epoch.length - 1) marker(layer.shown, i);
+    if (i < header.epoch.length - 1) {
+      marker(layer.shownRule, i);
+      chip(layer.shown, i);
+    }
     dots(layer.shown, i);
   }
 
-  /** A line through both panels with its epoch. */
+  /** A line through both panels. */
   function marker(group, i) {
     for (const [panel, x] of [[at.accuracy, at.xa], [at.loss, at.xl]]) {
       const here = x(header.epoch[i]);
@@ -209,6 +212,9 @@ function makeCurves(root) {
       const flag = 0.32 * at.em;
       group.append(svg("path", { class: "flag", d: `M${here - flag} ${panel.y + panel.h + flag * 1.5}h${2 * flag}l${-flag} ${-flag * 1.5}z` }));
     }
+  }
+
+  function chip(group, i) {
     const half = 2.2 * at.em;
     const x = Math.min(Math.max(at.xa(header.epoch[i]), at.accuracy.x + half), at.accuracy.x + at.accuracy.w - half);
     group.append(svg("text", { class: "chip", x, y: at.accuracy.y + at.accuracy.h - 0.5 * at.em, "text-anchor": "middle" }, `epoch ${header.epoch[i]}`));
@@ -224,7 +230,7 @@ function makeCurves(root) {
   /** Values of the pointed epoch, else of the shown one, else of the last. */
   function read() {
     if (!at) return;
-    layer.cursor.replaceChildren();
+    for (const group of [layer.pointed, layer.pointedRule]) group.replaceChildren();
     const shown = header.epoch.indexOf(header.shown_epoch);
     const pointing = pointed !== null && pointed < header.epoch.length;
     const i = pointing ? pointed : shown >= 0 ? shown : header.epoch.length - 1;
@@ -233,14 +239,15 @@ function makeCurves(root) {
     say(part.trainLoss, digits(header.train_loss[i], 3));
     say(part.validLoss, digits(header.valid_loss[i], 3));
     const cuts = header.cuts.filter((cut) => cut.epoch === header.epoch[i]);
-    const told = pointing && cuts.length ? `epoch ${header.epoch[i]}, ${cuts.map(cutInWords).join("; ")}` : header.title || "";
+    const told = pointing && cuts.length ? `Epoch ${header.epoch[i]}, ${cuts.map(cutInWords).join("; ")}` : header.title || "";
     say(part.title, told || "The curves begin with the first epoch.");
     part.title.title = told;
     if (pointing) {
-      marker(layer.cursor, i);
-      dots(layer.cursor, i);
+      marker(layer.pointedRule, i);
+      chip(layer.pointed, i);
+      dots(layer.pointed, i);
     }
-    layer.shown.setAttribute("visibility", pointing ? "hidden" : "visible");
+    for (const group of [layer.shown, layer.shownRule]) group.setAttribute("visibility", pointing ? "hidden" : "visible");
     plot.setAttribute("aria-label", inWords(i));
   }
 

@@ -1,0 +1,234 @@
+"""What a person can do with a run: start, hold, step, cut, stop, scrub; each with its key on the keyboard."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import datasets, scene
+from core.jobs import Job
+from core.spec import RunSpec
+from core.store import StoredRun, StoreError
+from pages.parts import services, watching
+
+ICONS = {
+    "pause": ":material/pause:", "resume": ":material/play_arrow:", "step": ":material/skip_next:",
+    "next-cut": ":material/content_cut:", "stop": ":material/stop:",
+}  # fmt: skip
+PACES = {"full speed": 0.0, "2 epochs a second": 0.5, "1 epoch a second": 1.0, "1 in 3 seconds": 3.0}
+
+
+def draw(spec: RunSpec | None, visitor: str, job: Job | None, run: StoredRun | None, log: list) -> None:
+    """The row of buttons, the switches, and how far it is."""
+    live = bool(job and job.live)
+    held = bool(job and job.held)
+    key = st.session_state.get("watching")
+    mine = live and services.board().may_command(key, visitor)
+    order = _Order(job.key if job else key, visitor, disabled=not mine)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        _start_button(spec, visitor, job, run)
+        if held:
+            order.button("Go on", "resume", "P", "Train on at the chosen pace.")
+        else:
+            order.button("Pause", "pause", "P", "Hold at once, in mid-epoch if need be.")
+        order.button("Step", "step", "E", "Train to the end of one epoch and hold there.")
+        order.button("Next cut", "next-cut", "N", "Train to the next cut and hold right after it: before and after.")
+        order.button("Stop", "stop", "X", "End here. What is stored stays; the run can be resumed.")
+        _prune_button(key, visitor, run, mine, live)
+    if message := st.session_state.pop("refused", None):
+        st.warning(f"{message[0].upper()}{message[1:]}.")
+    if live:
+        left, middle, right = st.columns([1.5, 1.5, 4], vertical_alignment="center")
+        _switches(left, middle, job, visitor, mine)
+        with right:
+            _progress(job, run, log)
+            if not mine:
+                st.caption("Started in another browser: you are watching. Pause, step and stop belong to it.")
+
+
+class _Order:
+    """Buttons that send one command to the run's worker."""
+
+    def __init__(self, key: str | None, visitor: str, *, disabled: bool):
+        self._key, self._visitor, self._disabled = key, visitor, disabled
+
+    def button(self, label: str, command: str, shortcut: str, text: str) -> None:
+        st.button(
+            label, key=f"order {label}", icon=ICONS[command], shortcut=shortcut, help=text, disabled=self._disabled,
+            on_click=_command, args=(self._key, self._visitor, command),
+        )  # fmt: skip
+
+
+def _prune_button(key: str | None, visitor: str, run: StoredRun | None, mine: bool, live: bool) -> None:
+    ratio = st.number_input(
+        "Prune to, %", 1, 99, 90, key="prune ratio", label_visibility="collapsed", width=140, format="%d %%",
+        help="The share of all weights that is zero after the cut by hand.",
+    )  # fmt: skip
+    st.button(
+        f"Prune now to {ratio} %", key="prune", shortcut="B", on_click=_prune, args=(key, visitor, ratio / 100),
+        disabled=not (run and run.spec and run.last_epoch and (mine or not live)),
+        help="Cuts at the end of this epoch and trains on, as a branch: the run it comes from stays as it is.",
+    )  # fmt: skip
+
+
+def _command(key: str, visitor: str, command: str, **values) -> None:
+    try:
+        services.board().command(key, visitor, command, **values)
+    except ValueError as error:
+        st.session_state["refused"] = str(error)
+
+
+def _prune(key: str, visitor: str, ratio: float) -> None:
+    try:
+        epoch = st.session_state.get("shown epoch") or services.store_of(key).open(key).last_epoch
+        watching.watch(services.board().prune(key, visitor, epoch, ratio), follow=True)
+    except ValueError as error:
+        st.session_state["refused"] = str(error)
+
+
+def _start_button(spec: RunSpec | None, visitor: str, job: Job | None, run: StoredRun | None) -> None:
+    choice = spec
+    label = "Start"
+    if run and run.spec and not run.finished and not (job and job.live):
+        choice, label = run.spec, "Resume"
+    elif job and job.live and spec and run and run.spec == spec:
+        choice = None  # it is running already
+    st.button(
+        label, key="start", icon=":material/play_arrow:", shortcut="S", type="primary", on_click=_start, args=(choice, visitor),
+        disabled=choice is None or not datasets.available(choice.dataset),
+        help="Trains what is chosen on the left, here. The very same choice is never trained twice: what is stored comes at once.",
+    )  # fmt: skip
+
+
+def _start(spec: RunSpec, visitor: str) -> None:
+    try:
+        key = spec.key()
+        store = services.board().store
+        stored = (store.root / "runs" / key).is_dir() and store.open(key).finished
+        if not stored:
+            cuts, pace = st.session_state.get("pause at cuts", False), PACES[st.session_state.get("pace", "full speed")]
+            services.board().start(spec, visitor, pause_at_cuts=cuts, pace=pace)
+        watching.watch(key, follow=True)
+    except ValueError as error:
+        st.session_state["refused"] = str(error)
+
+
+def _switches(left, middle, job: Job, visitor: str, mine: bool) -> None:
+    left.toggle(
+        "Hold at cuts", key="pause at cuts", disabled=not mine, on_change=_switch, args=(job.key, visitor),
+        help="The run holds right after each cut until you go on.",
+    )  # fmt: skip
+    middle.selectbox(
+        "Pace", list(PACES), key="pace", disabled=not mine, label_visibility="collapsed",
+        on_change=_set_pace, args=(job.key, visitor), help="How fast epochs follow one another.",
+    )  # fmt: skip
+
+
+def _switch(key: str, visitor: str) -> None:
+    _command(key, visitor, "pause-at-cuts", on=st.session_state["pause at cuts"])
+
+
+def _set_pace(key: str, visitor: str) -> None:
+    _command(key, visitor, "pace", seconds=PACES[st.session_state["pace"]])
+
+
+def _progress(job: Job, run: StoredRun | None, log: list) -> None:
+    if job.state in ("queued", "starting"):
+        place = f"waiting in the queue, place {job.place}" if job.state == "queued" else "the training process starts"
+        st.progress(0.0, text=place)
+        return
+    epochs = [line for line in log if line["kind"] == "EpochEnded"]
+    limit = run.spec.max_epochs if run and run.spec else 1
+    text = f"{job.state} · epoch {max(1, job.epoch)} of at most {limit}"
+    to_go = scene.epochs_to_go(run.spec, log) if run and run.spec else None
+    if to_go is not None and epochs:
+        seconds = to_go * max(epochs[-1]["seconds"] * 1.2, job.pace)
+        text += f" · about {_duration(seconds)} to the target as things go; cuts to come add to it"
+    st.progress(min(1.0, job.share), text=text)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+# -- a run that does not move ---------------------------------------------------------------------------------------
+
+
+def scrubber(run: StoredRun) -> int:
+    """The epoch to show, with a replay switch: the last one until a person moves it, and again when the run has grown."""
+    state = st.session_state
+    epochs = list(run.epochs)
+    name = f"scrub {run.key} {epochs[-1]}"
+    shown = state.get(name, epochs[-1])
+    if state.get("replay"):
+        place = min(epochs.index(shown) + 1, len(epochs) - 1)
+        state[name] = epochs[place]
+        state["replay"] = place < len(epochs) - 1
+    left, right = st.columns([1, 7], vertical_alignment="bottom")
+    left.button(
+        "Halt" if state.get("replay") else "Replay", key="replay button", width="stretch", on_click=_replay,
+        args=(name, epochs), shortcut="L", help="Plays the stored run from its start.",
+    )  # fmt: skip
+    state.setdefault(name, epochs[-1])
+    state["shown epoch"] = right.select_slider(
+        "Epoch",
+        options=epochs,
+        key=name,
+        on_change=_halt,
+        label_visibility="collapsed",
+        format_func=lambda e: f"epoch {e}",
+    )
+    return state["shown epoch"]
+
+
+def _replay(name: str, epochs: list[int]) -> None:
+    state = st.session_state
+    state["replay"] = not state.get("replay")
+    if state["replay"] and state.get(name) == epochs[-1]:
+        state[name] = epochs[0]
+
+
+def _halt() -> None:
+    st.session_state["replay"] = False
+
+
+def provenance(run: StoredRun) -> None:
+    """A line on what a finished run was made on."""
+    made = services.store_of(run.key).provenance(run.key)
+    if made:
+        versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
+        threads = f"{made['threads']} thread{'s' if made['threads'] > 1 else ''}"
+        st.caption(
+            f"{run.label} · made on {made['device']}, {made['number_type']}, {threads}; {versions}; key {run.key}"
+        )
+
+
+def offer_download(spec: RunSpec | None, visitor: str) -> None:
+    """Where the chosen data set is not here: a sentence, and the button that fetches it."""
+    if spec is None or datasets.available(spec.dataset):
+        return
+    st.fragment(_download, run_every=1.0)(spec.dataset, visitor)
+
+
+def _download(dataset: str, visitor: str) -> None:
+    job = services.board().job(f"download-{dataset}")
+    if job and job.live:
+        services.board().seen(job.key, visitor)
+        st.progress(min(1.0, job.share), text=f"downloading {datasets.label(dataset)}: {job.share * 100:.0f} %")
+        return
+    if datasets.available(dataset):
+        st.rerun()
+    here = ", ".join(datasets.label(name) for name in datasets.names() if datasets.available(name))
+    text = f"{datasets.label(dataset)} is not on this computer. Here are: {here}."
+    if job and job.state == "failed":
+        st.error(f"{job.text[0].upper()}{job.text[1:]}. Here are: {here}.")
+    else:
+        st.info(text)
+    if datasets.downloadable(dataset):
+        st.button(f"Download {datasets.label(dataset)}", on_click=_start_download, args=(dataset, visitor))
+
+
+def _start_download(dataset: str, visitor: str) -> None:
+    try:
+        services.board().download(dataset, visitor)
+    except (ValueError, StoreError) as error:
+        st.session_state["refused"] = str(error)

@@ -1,0 +1,208 @@
+"""The shared sidebar: what to run. The choice lives in the session and in the link, so that it can be bookmarked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core import criteria, datasets, spec
+from core.spec import PruningSpec, RunSpec
+
+NONE = "no pruning"
+FIRST = ("activation-frequency", "magnitude", "random-matched", "inactivity")
+TEXT: dict[str, Any] = {
+    "dataset": "mnist-mini", "hidden": "300-200-100-50", "criterion": FIRST[0], "ratio": 80, "rounds": 5, "seed": 0,
+    "start": 80.0, "target": 0.0, "budget": "total", "scope": "global", "counting": "every-batch", "reset": False,
+    "min_units": 0, "selection": "ratio", "redundancy": "full", "rate": 0.01, "batch": 32, "epochs": 200,
+    "optimizer": "sgd", "stopping": "off",
+}  # fmt: skip
+RELEASED = TEXT | {
+    "criterion": "inactivity", "budget": "increment", "counting": "sample-32", "redundancy": "released",
+    "epochs": 500, "stopping": "released",
+}  # fmt: skip
+PRESET_KEEPS = ("dataset", "seed")
+
+
+def draw() -> None:
+    """Draws the sidebar on every page and keeps the link in step; `chosen` gives the result."""
+    state = st.session_state
+    if "choice" not in state:
+        state["choice"] = _from_link()
+    for name, value in state["choice"].items():
+        state.setdefault(f"choose {name}", value)
+    with st.sidebar:
+        _presets()
+        _main_controls()
+        with st.expander("More settings"):
+            _more_controls()
+    state["choice"] = {name: state.get(f"choose {name}", default) for name, default in state["choice"].items()}
+    _to_link(state["choice"])
+
+
+def chosen() -> RunSpec:
+    """The spec that the sidebar asks for. Raises ValueError with a sentence where it asks for what cannot be."""
+    choice = st.session_state["choice"]
+    pruning = None
+    if choice["criterion"] != NONE:
+        pruning = PruningSpec(
+            criterion=choice["criterion"], ratio=choice["ratio"] / 100, rounds=choice["rounds"],
+            start_accuracy=choice["start"] / 100, budget=choice["budget"], scope=choice["scope"],
+            counting=choice["counting"], reset_counts=choice["reset"], min_units=choice["min_units"],
+            selection=choice["selection"], redundancy=choice["redundancy"],
+        )  # fmt: skip
+    return RunSpec(
+        dataset=choice["dataset"], hidden=_widths(choice["hidden"]), seed=choice["seed"], pruning=pruning,
+        optimizer=choice["optimizer"], learning_rate=choice["rate"], batch_size=choice["batch"],
+        max_epochs=choice["epochs"], early_stopping=choice["stopping"],
+        target_accuracy=choice["target"] / 100 if choice["target"] else None,
+    )  # fmt: skip
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    parts = [part for part in text.replace(",", "-").replace(" ", "-").split("-") if part]
+    if not parts or not all(part.isdigit() for part in parts):
+        raise ValueError(f"the network {text!r} is not a list of widths: write them like 300-200-100-50")
+    widths = tuple(int(part) for part in parts)
+    if max(widths) > spec.WIDEST_ON_PAGE:
+        raise ValueError(
+            f"a hidden layer of {max(widths):,} neurons is too wide for the page: allowed are 1..{spec.WIDEST_ON_PAGE}; "
+            "up to 4,096 train from a Python script"
+        )
+    return widths
+
+
+# -- the link -------------------------------------------------------------------------------------------------------
+
+
+def _from_link() -> dict[str, Any]:
+    """The paper's protocol, changed by what the link says. What the link says wrongly is told and left out."""
+    choice = dict(TEXT)
+    for name, text in st.query_params.items():
+        if name not in choice:
+            continue
+        kind = type(choice[name])
+        try:
+            value = text == "True" if kind is bool else kind(text)
+        except ValueError:
+            value = None
+        problem = value is None or not _possible(name, value)
+        if problem:
+            st.session_state["link problem"] = (
+                f"The link asks for {name} = {text!r}, which is not possible; {choice[name]} it is."
+            )
+        else:
+            choice[name] = value
+    return choice
+
+
+def _possible(name: str, value: Any) -> bool:
+    options, rule = OPTIONS.get(name), RANGES.get(name)
+    if name == "dataset":
+        return value in datasets.names()
+    if options:
+        return value in options()
+    return rule is None or rule[0] <= value <= rule[1]
+
+
+def _to_link(choice: dict[str, Any]) -> None:
+    wanted = {name: str(value) for name, value in choice.items() if value != TEXT[name]}
+    if st.session_state.get("watching"):
+        wanted["run"] = st.session_state["watching"]
+    if wanted != st.query_params.to_dict():
+        st.query_params.from_dict(wanted)
+
+
+# -- the controls ---------------------------------------------------------------------------------------------------
+
+
+def _rule(kind: type, name: str) -> Any:
+    return spec.bounds(kind, name)
+
+
+RANGES = {
+    "ratio": (0, 99), "rounds": (1, 100), "seed": (0, 2**32 - 1), "start": (0.0, 100.0), "target": (0.0, 100.0),
+    "min_units": (0, spec.WIDEST_ON_PAGE), "rate": (0.0, 1e12), "batch": (1, 100_000), "epochs": (1, 10_000),
+}  # fmt: skip
+OPTIONS = {
+    "criterion": lambda: [*criteria.names(), NONE],
+    "budget": lambda: list(spec.BUDGETS),
+    "scope": lambda: list(spec.SCOPES),
+    "counting": lambda: list(spec.COUNTINGS),
+    "selection": lambda: list(spec.SELECTIONS),
+    "redundancy": lambda: list(spec.REDUNDANCIES),
+    "optimizer": lambda: list(spec.OPTIMIZERS),
+    "stopping": lambda: list(spec.EARLY_STOPPINGS),
+}
+
+
+def _apply(preset: dict[str, Any]) -> None:
+    for name, value in preset.items():
+        if name not in PRESET_KEEPS:
+            st.session_state[f"choose {name}"] = value
+
+
+def _presets() -> None:
+    left, right = st.columns(2)
+    left.button(
+        "As in the text", on_click=_apply, args=(TEXT,), width="stretch",
+        help="The paper's words: the least active neurons go; 80 % in 5 rounds, redundancy counted in the ratio.",
+    )  # fmt: skip
+    right.button(
+        "As released", on_click=_apply, args=(RELEASED,), width="stretch",
+        help="The authors' code of January 2024: the *busiest* neurons go, increments of those still alive, 32 images "
+        "counted an epoch, redundancy in hidden layers only, early stopping, at most 500 epochs.",
+    )  # fmt: skip
+
+
+def _main_controls() -> None:
+    st.selectbox(
+        "Data", datasets.names(), key="choose dataset", format_func=datasets.label,
+        help="\n\n".join(f"**{datasets.label(name)}**: {datasets.describe(name)}" for name in datasets.names()),
+    )  # fmt: skip
+    st.text_input(
+        "Hidden layers", key="choose hidden",
+        help=f"Widths of the hidden layers, such as 300-200-100-50: 1 to 8 layers of 1..{spec.WIDEST_ON_PAGE} neurons.",
+    )  # fmt: skip
+    st.selectbox(
+        "Criterion: what goes first", [*FIRST, NONE, *(n for n in criteria.names() if n not in FIRST)],
+        key="choose criterion", format_func=_criterion_label,
+        help="The first four are the ones a class needs; further ones follow.\n\n"
+        + "\n\n".join(f"**{criteria.get(name).label}**: {criteria.get(name).help}" for name in criteria.names()),
+    )  # fmt: skip
+    idle = st.session_state.get("choose criterion") == NONE
+    st.slider("Pruning ratio, %", 0, 99, key="choose ratio", disabled=idle, help=_rule(PruningSpec, "ratio")["help"])
+    st.slider("Rounds", 1, 20, key="choose rounds", disabled=idle, help=_rule(PruningSpec, "rounds")["help"])
+    st.number_input("Seed", 0, 2**32 - 1, key="choose seed", step=1, help=_rule(RunSpec, "seed")["help"])
+
+
+def _criterion_label(name: str) -> str:
+    return "No pruning" if name == NONE else criteria.get(name).label
+
+
+def _more_controls() -> None:
+    _choice("Budget", "budget", PruningSpec, "budget")
+    _choice("Ranking", "scope", PruningSpec, "scope")
+    _choice("A round cuts", "selection", PruningSpec, "selection")
+    _choice("Counting", "counting", PruningSpec, "counting")
+    st.toggle("Reset counts after a cut", key="choose reset", help="Off: counts are kept over the whole run.")
+    _choice("Redundancy", "redundancy", PruningSpec, "redundancy")
+    _number("Neurons kept per layer", "min_units", PruningSpec, "min_units", 1)
+    _number("First cut at training accuracy, %", "start", PruningSpec, "start_accuracy", 1.0)
+    _number("Target accuracy, % (0: the data's own)", "target", RunSpec, "target_accuracy", 1.0)
+    _choice("Optimiser", "optimizer", RunSpec, "optimizer")
+    _number("Learning rate", "rate", RunSpec, "learning_rate", None, format="%g")
+    _number("Batch size", "batch", RunSpec, "batch_size", 1)
+    _number("Epochs at most", "epochs", RunSpec, "max_epochs", 1)
+    _choice("Early stopping", "stopping", RunSpec, "early_stopping")
+
+
+def _choice(label: str, name: str, kind: type, field: str) -> None:
+    rule = _rule(kind, field)
+    texts = "\n\n".join(f"**{option}**: {text}" for option, text in rule["choices"].items())
+    st.selectbox(label, list(rule["choices"]), key=f"choose {name}", help=f"{rule['help']}\n\n{texts}")
+
+
+def _number(label: str, name: str, kind: type, field: str, step: Any, **more: Any) -> None:
+    low, high = RANGES[name]
+    st.number_input(label, low, high, key=f"choose {name}", step=step, help=_rule(kind, field)["help"], **more)

@@ -1,0 +1,17 @@
+"""Watch a run being trained and pruned: choose on the left, press Start."""
+
+import streamlit as st
+
+from pages.parts import controls, services, sidebar, watching
+
+visitor = services.visitor()
+if problem := st.session_state.pop("link problem", None):
+    st.warning(problem)
+try:
+    spec = sidebar.chosen()
+except ValueError as error:
+    spec = None
+    st.error(f"This cannot be run: {error}.")
+watching.open_from_link()
+controls.offer_download(spec, visitor)
+watching.draw(spec, visitor)

@@ -1,0 +1,17 @@
+"""What holds for every test: the CPU, no quota and no cache from outside."""
+
+import pytest
+
+from core.store import Store
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch):
+    monkeypatch.setenv("PRUNING_DEVICE", "cpu")
+    monkeypatch.delenv("PRUNING_CACHE_GB", raising=False)
+    monkeypatch.delenv("PRUNING_CACHE", raising=False)
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "cache")
