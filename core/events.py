@@ -38,7 +38,8 @@ class Pruned:
 
     requested: the share of all weights that the plan wants zero by now (None for the threshold variant); achieved and
     achieved_hidden: the shares that are zero, over all and over hidden weights. Accuracies are validation accuracies.
-    before, after: one Spectrum per hidden layer. alive: living neurons per hidden layer after the cut.
+    before, after: one Spectrum per hidden layer; () where the stored moment is damaged or gone. alive: living neurons per
+    hidden layer after the cut.
     """
 
     epoch: int

@@ -93,7 +93,7 @@ class JobBoard:
         text = os.environ.get("PRUNING_MAX_WORKERS", "")
         if not text:
             return max(1, (os.cpu_count() or 2) - 1)
-        if not text.isdigit() or int(text) < 1:
+        if not text.isdecimal() or int(text) < 1:
             raise JobError(f"PRUNING_MAX_WORKERS is {text!r}: give a whole number, 1 or more")
         return int(text)
 
@@ -173,6 +173,10 @@ class JobBoard:
                 work.job = replace(work.job, state="stopped", text="taken out of the queue", place=0)
                 self._number_queue()
                 return
+            if work.process is None and command not in ("pause-at-cuts", "pace"):
+                raise JobError(
+                    "this run still waits in the queue: only Stop, the pace and the switch work before it trains"
+                )
             if command == "pause-at-cuts":
                 work.job = replace(work.job, pause_at_cuts=bool(values["on"]))
                 work.task["pause_at_cuts"] = bool(values["on"])
@@ -254,7 +258,7 @@ class JobBoard:
                 break
             if work.job.state == "queued":
                 self._launch(work)
-                running += 1
+                running += work.job.live
         self._number_queue()
 
     def _number_queue(self) -> None:

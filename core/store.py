@@ -171,7 +171,7 @@ class Store:
             if line["kind"] == "Pruned":
                 epoch = line["epoch"]
                 if epoch not in moments:
-                    moments[epoch] = self.snapshot(key, epoch)
+                    moments[epoch] = self._sound_snapshot(key, epoch)
                 stage[epoch] = stage.get(epoch, 0) + 1
                 before, after = (self._spectra(moments[epoch], stage[epoch] - back) for back in (1, 0))
                 values["alive"] = tuple(values["alive"])
@@ -185,8 +185,16 @@ class Store:
                 events.append(Started(**values))
         return events
 
+    def _sound_snapshot(self, key: str, epoch: int) -> Snapshot | None:
+        try:
+            return self.snapshot(key, epoch)
+        except ValueError:
+            return None  # the log still knows the cut; only its spectra are lost
+
     @staticmethod
-    def _spectra(moment: Snapshot, stage: int) -> tuple[spectra.Spectrum, ...]:
+    def _spectra(moment: Snapshot | None, stage: int) -> tuple[spectra.Spectrum, ...]:
+        if moment is None:
+            return ()
         shapes = [weight.shape for weight in moment.trained]
         return tuple(spectra.from_values(v, s) for v, s in zip(moment.spectra[stage], shapes, strict=False))
 

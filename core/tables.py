@@ -28,6 +28,7 @@ ARMS = (
     "random-matched",
     "random-weights",
 )
+FRESH, RELEASED = "fresh, unpruned, of activation-frequency's widths", "preset: as in the released code"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Row:
     widths: str
     ranks: str
     epochs: int
-    reason: str
+    ended: str
     key: str
 
 
@@ -52,7 +53,7 @@ def specs(dataset: str, seed: int, ratio: float, rounds: int) -> dict[str, RunSp
     arms = {"no pruning": RunSpec(**common, pruning=None)}
     for criterion in ARMS:
         arms[criterion] = RunSpec(**common, pruning=PruningSpec(criterion=criterion, ratio=ratio, rounds=rounds))
-    arms["as released (preset)"] = as_released(**common)
+    arms[RELEASED] = as_released(**common)
     return arms
 
 
@@ -70,7 +71,7 @@ def row(arm: str, spec: RunSpec, store: Store) -> Row:
         widths="/".join(str(int(alive.sum())) for alive in network.alive()),
         ranks="/".join(str(spectra.spectrum(weight).rank) for weight in network.weights[:-1]),
         epochs=max((event.epoch for event in events if isinstance(event, (EpochEnded, Pruned))), default=0),
-        reason=final.reason,
+        ended=final.outcome,
         key=key,
     )
 
@@ -83,7 +84,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--cache", default="cache")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the rows that are there as README has them; no runs"
+    )
     options = parser.parse_args()
+    if options.markdown:
+        sys.stdout.write(markdown())
+        return
     store = Store(options.cache)
     arms: dict[str, tuple[str, RunSpec]] = {}
     for seed in options.seeds:
@@ -98,8 +105,35 @@ def main() -> None:
             widths = tuple(int(alive.sum()) for alive in store.network(spec.key()).alive())
             if all(widths):
                 fresh = replace(spec, hidden=widths, pruning=None)
-                small[fresh.key()] = ("fresh, of its widths", fresh)
+                small[fresh.key()] = (FRESH, fresh)
     _collect(small, store, options.jobs, rows)
+
+
+def markdown() -> str:
+    """The table's file as a Markdown table: one line per data set and arm, one figure per seed."""
+    with open(TABLE, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    lines = [
+        "| data | arm | test accuracy, % | zero, % | live neurons per hidden layer | rank | epochs | ended |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for dataset in dict.fromkeys(row["dataset"] for row in rows):
+        here = [row for row in rows if row["dataset"] == dataset]
+        for arm in sorted({row["arm"] for row in here}, key=_place):
+            seeds = sorted((row for row in here if row["arm"] == arm), key=lambda row: int(row["seed"]))
+            names = ("test_accuracy", "achieved", "widths", "ranks", "epochs", "ended")
+            cells = [dataset, arm, *(_joined([row[name] for row in seeds]) for name in names)]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _place(arm: str) -> int:
+    order = ("no pruning", *ARMS, FRESH, RELEASED)
+    return order.index(arm) if arm in order else len(order)
+
+
+def _joined(values: list[str]) -> str:
+    return values[0] if len(set(values)) == 1 else ", ".join(values)
 
 
 def _collect(arms: dict[str, tuple[str, RunSpec]], store: Store, jobs: int, rows: list[Row]) -> None:
@@ -108,7 +142,7 @@ def _collect(arms: dict[str, tuple[str, RunSpec]], store: Store, jobs: int, rows
         done = rows[-1]
         sys.stdout.write(
             f"{done.dataset:22} {done.arm:28} seed {done.seed}  {done.test_accuracy:6.2f} %  zero {done.achieved:6.2f} %  "
-            f"{done.widths:18} {done.epochs:4} epochs  {done.reason}\n"
+            f"{done.widths:18} {done.epochs:4} epochs  {done.ended}\n"
         )
         sys.stdout.flush()
         _write(rows)

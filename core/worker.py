@@ -34,7 +34,7 @@ class Steering:
         self._holding = False
         self._hold_after: int | None = None  # hold once this epoch is over
         self._hold_at_cut = False
-        self._stopping = False
+        self.stopping = False
         self.prune_to: float | None = None  # a cut by hand that waits for the end of the epoch
         self.epoch_began = self._said = time.monotonic()
         self._epoch, self._next_end = 0, 1  # the epoch under way or just over, and the one that ends next
@@ -50,7 +50,7 @@ class Steering:
         self._drain()
         if self._holding and self.prune_to is None:
             self._wait_while_held("paused")
-        return not self._stopping
+        return not self.stopping
 
     def between(self, epoch: int, cut: bool) -> bool:
         self._epoch, self._next_end = epoch, epoch + 1
@@ -64,7 +64,7 @@ class Steering:
             self._wait_while_held("held at a cut" if cut else "paused")
         self._keep_pace()
         self.epoch_began = time.monotonic()
-        return not self._stopping and self.prune_to is None
+        return not self.stopping and self.prune_to is None
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -76,13 +76,13 @@ class Steering:
 
     def _wait_while_held(self, state: str) -> None:
         self._say("state", state=state, epoch=self._epoch)
-        while self._holding and not self._stopping and self.prune_to is None:
+        while self._holding and not self.stopping and self.prune_to is None:
             self._obey(self._inbox.get())
-        if not self._stopping:
+        if not self.stopping:
             self._say("state", state="training", epoch=self._epoch)
 
     def _keep_pace(self) -> None:
-        while not self._stopping and self.prune_to is None:
+        while not self.stopping and self.prune_to is None:
             left = self.epoch_began + self.pace - time.monotonic()
             if left <= 0:
                 return
@@ -103,7 +103,7 @@ class Steering:
     def _obey(self, order: dict[str, Any] | None) -> None:
         command = None if order is None else order.get("command")
         if command is None or command == "stop":
-            self._stopping = True
+            self.stopping = True
         elif command == "pause":
             self._holding = True
         elif command in ("resume", "step", "next-cut"):
@@ -121,7 +121,7 @@ class Steering:
 def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """One run, and the branches that people make of it on the way. Raises what experiment.run raises."""
     from core import experiment
-    from core.events import Finished, Notice, Stopped
+    from core.events import Finished, Notice
     from core.spec import RunSpec
     from core.store import Store
 
@@ -135,14 +135,16 @@ def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
             last = event
             if isinstance(event, Notice):
                 say("notice", text=event.text)
-        if isinstance(last, Finished):
-            say("done", reason=last.reason)
+        if steering.prune_to is None or steering.stopping:
+            if isinstance(last, Finished):
+                say("done", reason=last.reason)
+            else:
+                say("stopped", epoch=last.epoch)
             return
-        if steering.prune_to is None or not isinstance(last, Stopped):
-            say("stopped", epoch=last.epoch if last else 0)
-            return
-        spec = spec.branch(last.epoch, steering.prune_to)
-        steering.branch_taken(last.epoch)
+        # A cut that was asked for in the run's last epoch comes too: the branch is cut there and trains on.
+        epoch = store.open(spec.key()).last_epoch if isinstance(last, Finished) else last.epoch
+        spec = spec.branch(epoch, steering.prune_to)
+        steering.branch_taken(epoch)
         say("key", key=spec.key())
 
 

@@ -385,8 +385,7 @@ def test_a_spec_that_names_an_unrelated_parent_is_trained_from_its_start(store):
 
 
 def test_a_cut_by_hand_in_a_run_without_pruning_uses_the_default_ranking():
-    spec = digits(pruning=None, max_epochs=2)
-    spec = replace(spec, pruning=None, hand_cuts=(HandCut(epoch=1, ratio=0.5),))
+    spec = digits(None, max_epochs=2, hand_cuts=(HandCut(epoch=1, ratio=0.5),))
     events = run(spec)
     assert [(e.round, e.requested) for e in cuts(events)] == [(None, 0.5)]
     assert events[-1].network.sparsity() >= 0.5 - 1e-3
@@ -509,7 +508,7 @@ def test_the_released_early_stopping_ends_a_run_that_overfits(monkeypatch):
         return [replace(m, loss=next(losses)) for m in measured] if by_class else measured
 
     monkeypatch.setattr(training.Trainer, "evaluate", rising)
-    events = run(digits(pruning=None, early_stopping="released", max_epochs=9, target_accuracy=1.0))
+    events = run(digits(None, early_stopping="released", max_epochs=9, target_accuracy=1.0))
     assert events[-1].outcome == "early stopping" and len(epochs(events)) == 4
 
 

@@ -260,7 +260,7 @@ def test_a_full_disk_is_a_sentence_and_what_is_stored_is_kept(store, monkeypatch
     monkeypatch.undo()
     monkeypatch.setenv("PRUNING_DEVICE", "cpu")
     assert not list((store.root / "runs" / key).glob(".*"))  # no draft is left
-    assert store.snapshot(key).epoch in (6, 7)
+    assert store.snapshot(key, 6).epoch == 6
     assert isinstance(train(LONG, store)[-1], Finished)
 
 

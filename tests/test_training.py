@@ -143,7 +143,7 @@ def test_a_stack_of_two_equals_two_runs_of_one(optimizer):
 def test_a_stack_must_fit_together():
     one, two = digits(**HUNDRED), digits(**HUNDRED | {"batch_size": 16})
     states = [training.start(one, DATA)] * 2
-    with pytest.raises(ValueError, match="must share their widths, batch size and optimiser"):
+    with pytest.raises(ValueError, match="must share their widths, batch size, optimiser"):
         Trainer(DATA, [one, two], states, "cpu")
 
 

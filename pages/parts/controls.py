@@ -60,7 +60,7 @@ class _Order:
 
 def _prune_button(key: str | None, visitor: str, run: StoredRun | None, mine: bool, live: bool) -> None:
     ratio = st.number_input(
-        "Prune to, %", 1, 99, 90, key="prune ratio", label_visibility="collapsed", width=140, format="%d %%",
+        "Prune to, %", 1, 99, 90, key="prune ratio", label_visibility="collapsed", width=140,
         help="The share of all weights that is zero after the cut by hand.",
     )  # fmt: skip
     st.button(
@@ -95,7 +95,7 @@ def _start_button(spec: RunSpec | None, visitor: str, job: Job | None, run: Stor
     st.button(
         label, key="start", icon=":material/play_arrow:", shortcut="S", type="primary", on_click=_start, args=(choice, visitor),
         disabled=choice is None or not datasets.available(choice.dataset),
-        help="Trains what is chosen on the left, here. The very same choice is never trained twice: what is stored comes at once.",
+        help="Trains what is chosen on the left. The same choice is never trained twice: what is stored comes at once.",
     )  # fmt: skip
 
 

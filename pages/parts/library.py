@@ -8,12 +8,13 @@ from core import scene
 from core.store import StoredRun
 from pages.parts import elements, services, watching
 
-GB = 1e9
+GB = 2**30
 
 
 def listed() -> list[StoredRun]:
-    """Every stored run, the shipped example last."""
-    return [*services.board().store.runs(), *services.example().runs()]
+    """Every stored run, the shipped example last; not the example where the very same run was made here."""
+    here = services.board().store.runs()
+    return here + [run for run in services.example().runs() if run.key not in {own.key for own in here}]
 
 
 def draw() -> None:

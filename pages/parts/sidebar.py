@@ -61,7 +61,7 @@ def chosen() -> RunSpec:
 
 def _widths(text: str) -> tuple[int, ...]:
     parts = [part for part in text.replace(",", "-").replace(" ", "-").split("-") if part]
-    if not parts or not all(part.isdigit() for part in parts):
+    if not parts or not all(part.isdecimal() for part in parts):
         raise ValueError(f"the network {text!r} is not a list of widths: write them like 300-200-100-50")
     widths = tuple(int(part) for part in parts)
     if max(widths) > spec.WIDEST_ON_PAGE:
@@ -109,6 +109,8 @@ def _to_link(choice: dict[str, Any]) -> None:
     wanted = {name: str(value) for name, value in choice.items() if value != TEXT[name]}
     if st.session_state.get("watching"):
         wanted["run"] = st.session_state["watching"]
+    elif "link read" not in st.session_state and "run" in st.query_params:
+        wanted["run"] = st.query_params["run"]  # the page, which is drawn after the sidebar, has yet to read it
     if wanted != st.query_params.to_dict():
         st.query_params.from_dict(wanted)
 
@@ -121,7 +123,7 @@ def _rule(kind: type, name: str) -> Any:
 
 
 RANGES = {
-    "ratio": (0, 99), "rounds": (1, 100), "seed": (0, 2**32 - 1), "start": (0.0, 100.0), "target": (0.0, 100.0),
+    "ratio": (0, 99), "rounds": (1, 20), "seed": (0, 2**32 - 1), "start": (0.0, 100.0), "target": (0.0, 100.0),
     "min_units": (0, spec.WIDEST_ON_PAGE), "rate": (0.0, 1e12), "batch": (1, 100_000), "epochs": (1, 10_000),
 }  # fmt: skip
 OPTIONS = {
@@ -143,13 +145,12 @@ def _apply(preset: dict[str, Any]) -> None:
 
 
 def _presets() -> None:
-    left, right = st.columns(2)
-    left.button(
+    st.button(
         "As in the text", on_click=_apply, args=(TEXT,), width="stretch",
         help="The paper's words: the least active neurons go; 80 % in 5 rounds, redundancy counted in the ratio.",
     )  # fmt: skip
-    right.button(
-        "As released", on_click=_apply, args=(RELEASED,), width="stretch",
+    st.button(
+        "As in the released code", on_click=_apply, args=(RELEASED,), width="stretch",
         help="The authors' code of January 2024: the *busiest* neurons go, increments of those still alive, 32 images "
         "counted an epoch, redundancy in hidden layers only, early stopping, at most 500 epochs.",
     )  # fmt: skip
@@ -171,8 +172,16 @@ def _main_controls() -> None:
         + "\n\n".join(f"**{criteria.get(name).label}**: {criteria.get(name).help}" for name in criteria.names()),
     )  # fmt: skip
     idle = st.session_state.get("choose criterion") == NONE
-    st.slider("Pruning ratio, %", 0, 99, key="choose ratio", disabled=idle, help=_rule(PruningSpec, "ratio")["help"])
-    st.slider("Rounds", 1, 20, key="choose rounds", disabled=idle, help=_rule(PruningSpec, "rounds")["help"])
+    st.slider(
+        "Pruning ratio, %",
+        *RANGES["ratio"],
+        key="choose ratio",
+        disabled=idle,
+        help=_rule(PruningSpec, "ratio")["help"],
+    )
+    st.slider(
+        "Rounds", *RANGES["rounds"], key="choose rounds", disabled=idle, help=_rule(PruningSpec, "rounds")["help"]
+    )
     st.number_input("Seed", 0, 2**32 - 1, key="choose seed", step=1, help=_rule(RunSpec, "seed")["help"])
 
 

@@ -74,6 +74,7 @@ def _follow() -> Job | None:
             return None
         if services.board().store.log(job.key):  # until the branch has begun, its parent stays on the page
             watch(job.key, follow=True)
+            st.rerun()  # the link, which the sidebar writes, names the branch from now on
     return job
 
 

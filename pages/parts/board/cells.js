@@ -197,7 +197,7 @@ function drawLegend(list, theme, palette, dpr) {
     ["colour: how often it fires", ALIVE, 255, 170],
     ["fill: weights from living inputs left", ALIVE, 120, 170],
     ["no way out", NO_WAY_OUT, 255, 170],
-    ["cut just now", CUT_NOW, 0, 0],
+    ["newest cut", CUT_NOW, 0, 0],
     ["cut earlier", CUT_EARLIER, 0, 0],
   ];
   list.replaceChildren();

@@ -74,9 +74,9 @@ function makeSpectrum(parent) {
       say(note, `no. ${number}: ${at(now)}, start ${at(start)}${before ? `, before ${at(before)}` : ""}`);
     } else say(note, `nuclear norm ${compact(layer.nuclear)}, at start ${compact(layer.start_nuclear)}`);
     say(title, layer.name);
-    say(ranks, `rank ${layer.rank} · live width ${layer.alive} of ${layer.units}`);
+    say(ranks, `rank ${digits(layer.rank, 0)} · live width ${layer.alive} of ${layer.units}`);
     ranks.title = `effective rank ${compact(layer.effective_rank)}, stable rank ${compact(layer.stable_rank)}, rank at the start ${layer.start_rank}`;
-    const words = `Singular values of ${layer.name}: rank ${layer.rank}, at the start ${layer.start_rank}; live width ${layer.alive} of ${layer.units}; `;
+    const words = `Singular values of ${layer.name}: rank ${digits(layer.rank, 0)}, at the start ${layer.start_rank}; live width ${layer.alive} of ${layer.units}; `;
     plot.setAttribute("aria-label", `${words}effective rank ${compact(layer.effective_rank)}, stable rank ${compact(layer.stable_rank)}, nuclear norm ${compact(layer.nuclear)}`);
   }
 
@@ -103,7 +103,7 @@ function makeSpectra(parent) {
     while (plots.length < header.layers.length) plots.push(makeSpectrum(parent));
     while (plots.length > header.layers.length) plots.pop().box.remove();
     plots.forEach((plot, l) => {
-      const now = arrays[`values_${l}`];
+      const now = arrays[`values_${l}`] || []; // a diverged network has none
       const start = arrays[`start_values_${l}`];
       const before = arrays[`before_values_${l}`];
       const high = Math.max(now[0] || 0, start[0] || 0, before?.[0] || 0) || 1;

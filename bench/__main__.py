@@ -1,0 +1,66 @@
+"""`python -m bench`: how fast training and cutting are here, on one thread. `--quick` only shows that it runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from importlib.metadata import version
+
+import threadpoolctl
+import torch
+
+from bench import cuts, step
+from bench.measure import Arm
+
+
+def processor() -> str:
+    """The processor's name as the system knows it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def say(line: str = "") -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def tell_steps(arms: list[Arm], rounds: int) -> None:
+    by_name = {arm.name: arm for arm in arms}
+    ours, peer = by_name[step.OURS], min((by_name[name] for name in step.AUTOGRAD), key=lambda arm: arm.median)
+    say(f"\nOne epoch of mnist-mini, 784-300-200-100-50-10, batch 32; {rounds} rounds, interleaved; median (min..max)")
+    for arm in arms:
+        say(f"  {arm.name:42}{arm.milliseconds():32}{arm.times(ours)} ours")
+    say(f"  peer: {peer.name}, the faster of the two; it takes {peer.times(ours)} as long as ours (wanted: 1.5)")
+    say(f"  a DataLoader loop takes {by_name[step.LOADER].times(ours)} as long as ours (wanted: 2)")
+
+
+def tell_cuts(arms: list[Arm], rounds: int) -> None:
+    say(f"\nOne cut of 320,700 weights; {rounds} rounds, interleaved; median (min..max)")
+    for arm in arms:
+        wanted = 120 if "spectra" in arm.name else 15
+        say(f"  {arm.name:50}{arm.milliseconds():32}wanted: under {wanted} ms")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round of everything")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds of epochs; cuts take three times as many")
+    options = parser.parse_args()
+    rounds, images = (1, 640) if options.quick else (options.rounds, None)
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    names = ("torch", "numpy", "scikit-learn")
+    say(f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in names))
+    say(f"{platform.platform()}, {processor()}, {os.cpu_count()} cores, one thread used")
+    with threadpoolctl.threadpool_limits(1):
+        tell_steps(step.measure(rounds, images), rounds)
+        tell_cuts(cuts.measure(3 * rounds, images), 3 * rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""One training step on one batch of every network of a stack, written out: forward, count, backward, update.
+
+Everything lies in buffers that already exist, the gradient product and the update are one call, and the firing count reads
+the very activations that the step computed. The activations of all hidden layers lie one after another in one block, so that
+signs and counts take one call for all layers. For K = 1 the leading axis is dropped: `addmm` is faster than `baddbmm`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's
+
+
+@dataclass(eq=False)
+class Parameters:
+    """What a step reads and changes, on the device. K networks, stacked.
+
+    weights: per layer `(K, units_in, units_out)`. biases: per layer `(K, units)`. masks: like weights, 1 or 0, or None where
+    nothing inside is cut. rates: `(K,)` learning rates. moments: Adam's, two per parameter, weights first; [] for SGD.
+    steps: updates made so far, the same for the whole stack.
+    """
+
+    weights: list[torch.Tensor]
+    biases: list[torch.Tensor]
+    masks: list[torch.Tensor | None]
+    rates: torch.Tensor
+    moments: list[torch.Tensor]
+    steps: int
+
+    @property
+    def count(self) -> int:
+        return self.rates.shape[0]
+
+
+class Step:
+    """Room for steps on batches of `rows` images, `repeats` of them an epoch, from `images` `(n, features)`."""
+
+    def __init__(self, parameters: Parameters, images: torch.Tensor, rows: int, repeats: int):
+        self.rows, self._parameters, self._images = rows, parameters, images
+        count, device = parameters.count, images.device
+        self._single = count == 1
+        lead = () if self._single else (count,)
+        widths = [bias.shape[1] for bias in parameters.biases]
+        sizes = [math.ceil(rows * width * count / 16) * 16 for width in widths[:-1]]  # each part 64-byte aligned
+        self._active = torch.zeros(sum(sizes), device=device)
+        self._signs, self.fired = torch.zeros_like(self._active), torch.zeros_like(self._active)
+
+        def views(block: torch.Tensor) -> list[torch.Tensor]:
+            parts = zip(block.split(sizes), widths[:-1], strict=True)
+            return [part[: rows * width * count].view(*lead, rows, width) for part, width in parts]
+
+        self._hidden, self._on, self._fired = views(self._active), views(self._signs), views(self.fired)
+        self._deltas = views(torch.zeros_like(self._active))
+        self.logits = torch.zeros(repeats, *lead, rows, widths[-1], device=device)
+        self._delta = torch.zeros(*lead, rows, widths[-1], device=device)
+        self._batch = torch.zeros(rows * count, images.shape[1], device=device)
+        self._input = self._batch.view(*lead, rows, -1)
+        self._ones = torch.ones(rows, device=device)
+        self._weights = self._drop(parameters.weights)
+        self._turned = [weight.mT for weight in self._weights]
+        self._biases = self._drop(parameters.biases)
+        self._bias_rows = self._biases if self._single else [bias[:, None] for bias in self._biases]
+        self._masks = self._drop(parameters.masks)
+        self._moments = self._drop(parameters.moments)
+        # SGD folds minus the rate into the gradient, so that one product updates; Adam needs the gradient itself.
+        rates = torch.ones_like(parameters.rates) if self._moments else -parameters.rates
+        self._scale = float(rates[0]) / rows if self._single else (rates / rows).view(-1, 1, 1)
+
+    def _drop(self, tensors: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
+        return [tensor[0] if self._single and tensor is not None else tensor for tensor in tensors]
+
+    def take(self, index: torch.Tensor, onehot: torch.Tensor, number: int) -> None:
+        """One step: `index` `(K · rows,)` picks the images, `onehot` `([K,] rows, classes)` are their labels; `number` is the
+        step's place in the epoch, where its logits are kept."""
+        affine = torch.addmm if self._single else torch.baddbmm
+        product = torch.mm if self._single else torch.bmm
+        signal = torch.index_select(self._images, 0, index, out=self._batch).view(self._input.shape)
+        for weight, bias, out in zip(self._weights, self._bias_rows, self._hidden, strict=False):
+            affine(bias, signal, weight, out=out)
+            signal = out.relu_()
+        logits = self.logits[number]
+        affine(self._bias_rows[-1], signal, self._weights[-1], out=logits)
+        torch.sign(self._active, out=self._signs)  # 1 where a neuron fired, 0 where not
+        self.fired.add_(self._signs)
+        delta = torch.softmax(logits, -1, out=self._delta).sub_(onehot).mul_(self._scale)
+        for layer in range(len(self._weights) - 1, 0, -1):
+            below = product(delta, self._turned[layer], out=self._deltas[layer - 1])
+            below.mul_(self._on[layer - 1])
+            self._update(layer, delta, self._hidden[layer - 1])
+            delta = below
+        self._update(0, delta, self._input)
+        self._parameters.steps += 1
+
+    def _update(self, layer: int, delta: torch.Tensor, signal: torch.Tensor) -> None:
+        weight, bias, mask = self._weights[layer], self._biases[layer], self._masks[layer]
+        if self._moments:
+            self._adam(weight, signal.mT @ delta, layer)
+            self._adam(bias, delta.sum(-2), layer + len(self._weights))
+        elif self._single:
+            weight.addmm_(signal.mT, delta)
+            bias.addmv_(delta.mT, self._ones)
+        else:
+            weight.baddbmm_(signal.mT, delta)
+            bias.add_(delta.sum(1))
+        if mask is not None:
+            weight.mul_(mask)
+
+    def _adam(self, parameter: torch.Tensor, gradient: torch.Tensor, place: int) -> None:
+        step = self._parameters.steps + 1
+        first, second = self._moments[2 * place], self._moments[2 * place + 1]
+        first.lerp_(gradient, 1 - BETA1)
+        second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+        rates = self._parameters.rates
+        rate = rates[0] if self._single else rates.view(-1, *[1] * (parameter.dim() - 1))
+        size = (second / (1 - BETA2**step)).sqrt_().add_(EPSILON)
+        parameter.sub_(rate / (1 - BETA1**step) * first / size)
+
+    def counts(self) -> list[np.ndarray]:
+        """Per hidden layer `(K, units)` int64: how often each unit fired since `fired` was set to zero."""
+        count = self._parameters.count
+        return [view.reshape(count, self.rows, -1).to(torch.int32).sum(1).cpu().numpy() for view in self._fired]

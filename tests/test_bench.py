@@ -1,0 +1,31 @@
+"""The benchmark runs and prints every row; how long things take is not a matter for a test."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from bench import cuts, step
+from bench.measure import Arm, interleaved
+
+
+def test_the_quick_run_prints_every_row():
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "--quick"],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [step.OURS, *step.AUTOGRAD, step.LOADER, step.LIMIT, "peer: autograd", "a DataLoader loop takes"]
+    rows += [f"{name}: choose{more}" for name in cuts.CRITERIA for more in (" ", ", spectra of both sides")]
+    for row in [*rows, "torch ", "numpy ", "one thread"]:
+        assert row in done.stdout, row
+
+
+def test_arms_take_turns_and_ratios_are_taken_round_by_round():
+    calls = []
+    arms = interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
+    assert calls == ["a", "b"] * 4 and [len(arm.seconds) for arm in arms] == [3, 3]
+    assert Arm("x", (2.0, 6.0, 4.0)).times(Arm("y", (1.0, 2.0, 4.0))).split() == ["2.00", "×", "(1.00..3.00)"]
+    assert Arm("x", (0.002, 0.006, 0.004)).milliseconds().strip() == "4.0 ms (2.0..6.0)"

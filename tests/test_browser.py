@@ -1,0 +1,428 @@
+"""What a person sees, in a real Chromium on a real server: runs start, move, hold, are cut by hand, shared, found again."""
+
+import contextlib
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small import digits
+from waiting import wait_until
+
+from core import experiment
+from core.store import Store
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+REPOSITORY = Path(__file__).parents[1]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+DESKTOP, LAPTOP = {"width": 1920, "height": 1080}, {"width": 1366, "height": 768}
+SECONDS = 12_000  # in ms: how long a text may take to come
+
+SMALL = "dataset=digits&hidden=24-16&rate=0.1&batch=16&start=60.0&target=99.0&ratio=60&rounds=3"
+ENDLESS = "dataset=digits&hidden=24-16&rate=1e-06&epochs=5000"  # weights hardly move: no cut, no target
+CUTS = "hidden=60-40-20&start=50.0&rate=0.05"  # mnist-mini, a first cut within an epoch or two
+
+# Counts the cells whose foot is not of the colour of the dead, and reads one cell's: as pages/parts/board/cells.js says.
+FEET = """(root, cells) => {
+  const canvas = root.querySelector('[data-testid=board-canvas]'), ctx = canvas.getContext('2d'), ratio = devicePixelRatio;
+  return cells.map(([layer, unit]) => {
+    const { x, y, w, h } = root.cellRect(layer, unit);
+    const [r, g, b] = ctx.getImageData(Math.floor((x + w / 2) * ratio), Math.floor((y + h - 1.5) * ratio), 1, 1).data;
+    return `rgb(${r}, ${g}, ${b})` !== canvas.dataset.dead;
+  });
+}"""
+
+
+class Server:
+    """`streamlit run app.py` on a free port, on a cache of its own."""
+
+    def __init__(self, cache: Path):
+        self.cache, self.store, self.log = cache, Store(cache), cache.with_name(f"{cache.name}.log")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.process = None
+
+    def url(self, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.port}/{path}"
+
+    def start(self) -> None:
+        environment = os.environ | {
+            "PRUNING_CACHE": str(self.cache),
+            "PRUNING_MAX_WORKERS": "3",
+            "PRUNING_DEVICE": "cpu",
+        }
+        environment.pop("PRUNING_DATA", None)
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
+        command += ["--server.port", str(self.port), "--server.fileWatcherType", "none"]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL, stderr=log
+            )
+        wait_until(self._answers, what="the server")
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, "the server ended"
+        with contextlib.suppress(OSError), urllib.request.urlopen(self.url("_stcore/health"), timeout=2) as answer:
+            return answer.status == 200
+        return False
+
+    def kill(self) -> None:
+        self.process.kill()  # SIGKILL: nothing is told to anybody; workers end for their input does
+        self.process.wait()
+
+    def epochs(self, key: str) -> int:
+        return sum(line["kind"] == "EpochEnded" for line in self.store.log(key))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("cache"))
+    server.start()
+    yield server
+    server.process.terminate()
+    try:
+        server.process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        server.process.kill()
+        server.process.wait()
+    assert "Traceback" not in server.log.read_text("utf-8"), server.log.read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    reason = None
+    if CHROMIUM is None:
+        reason = "no chromium, chromium-browser or google-chrome is installed"
+    else:
+        try:
+            from playwright.sync_api import sync_playwright
+        except ImportError:
+            reason = "playwright is not installed (requirements-dev.txt)"
+    if reason:
+        pytest.fail(reason) if os.environ.get("PRUNING_REQUIRE_ALL") else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """One browser of its own (cookies, storage) with one page, that notes what should not be."""
+
+    def __init__(self, chromium, server: Server, viewport):
+        self._server = server
+        self.context = chromium.new_context(viewport=viewport)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(SECONDS)
+        self.strangers, self.errors = [], []
+        own = (server.url(), f"ws://127.0.0.1:{server.port}/", "data:", "blob:")
+        self.page.on("request", lambda r: None if r.url.startswith(own) else self.strangers.append(r.url))
+        self.page.on("websocket", lambda s: None if s.url.startswith(own) else self.strangers.append(s.url))
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _note(self, message) -> None:
+        # On a direct link to a page, Streamlit's own script asks for /runs/_stcore/… before it tries /_stcore/…
+        if message.type == "error" and "/_stcore/" not in message.location["url"]:
+            self.errors.append(f"{message.text} ({message.location['url']})")
+
+    def visit(self, path: str = "") -> None:
+        self.page.goto(self._server.url(path))
+
+    def button(self, name: str):
+        return self.page.get_by_role("button", name=name).first
+
+    def press(self, name: str) -> None:
+        self.button(name).click()
+
+    def sees(self, text: str | re.Pattern) -> None:
+        self.page.get_by_text(text).first.wait_for()
+
+    @property
+    def curves(self):
+        return self.page.get_by_test_id("curves")
+
+    @property
+    def canvas(self):
+        return self.page.get_by_test_id("board-canvas")
+
+    @property
+    def points(self) -> int:
+        return int(self.curves.get_attribute("data-points"))
+
+    @property
+    def epoch(self) -> int:
+        return int(self.canvas.get_attribute("data-epoch") or -1)
+
+    @property
+    def run(self) -> str:
+        return self.canvas.get_attribute("data-run")
+
+    def linked(self) -> str | None:
+        found = re.search(r"[?&]run=([0-9a-f]+)", self.page.url)
+        return found and found[1]
+
+    def wait_for_points(self, count: int) -> None:
+        self.curves.wait_for()
+        self.until(lambda: self.points >= count, f"{count} points on the curve")
+
+    def until(self, condition, what: str) -> None:
+        """Waits as `wait_until`, but lets the page's events in."""
+
+        def there():
+            self.page.evaluate("() => new Promise(requestAnimationFrame)")
+            return condition()
+
+        wait_until(there, what=what)
+
+    def start(self, link: str) -> str:
+        """Opens the link, presses Start, and waits for the first points; gives the run's key."""
+        self.visit(f"?{link}")
+        self.press("Start")
+        self.until(lambda: self.linked(), "the run in the link")
+        self.until(lambda: self.canvas.count() and self.run == self.linked(), "the run on the board")
+        self.wait_for_points(1)
+        return self.linked()
+
+    def mark(self) -> None:
+        """Marks the elements' nodes, so that `same_nodes` knows them again."""
+        for place in (self.curves, self.canvas, self.page.get_by_test_id("curves-svg")):
+            place.evaluate("element => { element.known = true; }")
+
+    def same_nodes(self) -> bool:
+        places = (self.curves, self.canvas, self.page.get_by_test_id("curves-svg"))
+        return all(place.evaluate("element => element.known === true") for place in places)
+
+    def alive(self) -> list[int]:
+        """The words over the board: how many of each layer are alive."""
+        words = self.page.locator("[data-testid^=layer-alive-]").all_text_contents()
+        return [int(word.split(" of ")[0]) for word in words]
+
+    def cells_alive(self, cells: list[tuple[int, int]]) -> list[bool]:
+        """For each (layer, unit) whether the pixel at its foot is not the colour of the dead."""
+        return self.page.get_by_test_id("board").evaluate(FEET, cells)
+
+
+@pytest.fixture
+def visitors(chromium, server):
+    """Makes visitors; at the end none of them has asked another host, or met an error."""
+    made = []
+
+    def make(viewport=DESKTOP) -> Visitor:
+        made.append(Visitor(chromium, server, viewport))
+        return made[-1]
+
+    yield make
+    for visitor in made:
+        visitor.context.close()
+        assert visitor.strangers == []
+        assert visitor.errors == []
+
+
+def drawn_at_random(alive, seed: int, count: int = 60) -> list[tuple[int, int]]:
+    cells = [(layer, unit) for layer, units in enumerate(alive) for unit in range(len(units))]
+    return random.Random(seed).sample(cells, min(count, len(cells)))
+
+
+def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):
+    ann = visitors()
+    ann.visit()
+    ann.sees("An example that ships with the explorer")
+    ann.canvas.wait_for()
+    ann.until(lambda: ann.epoch > 10, "the example's board")
+    assert ann.points > 10 and all(0 < alive for alive in ann.alive())
+    assert ann.button("Start").is_enabled() and ann.linked() is None
+    example = ann.run
+    ann.page.get_by_role("spinbutton", name="Seed").fill("7")
+    ann.page.keyboard.press("Enter")
+    ann.until(lambda: "seed=7" in ann.page.url, "the choice in the link")
+    ann.press("Start")
+    ann.until(lambda: ann.linked(), "the run in the link")
+    key = ann.linked()
+    ann.until(lambda: ann.canvas.count() and ann.run == key != example, "the run on the board")
+    ann.wait_for_points(1)
+    ann.mark()
+    before = ann.points
+    ann.wait_for_points(before + 3)
+    assert ann.same_nodes()
+    assert ann.epoch <= server.epochs(key)
+
+    # Reloaded, the page shows the run where it is, and the visitor is still its owner.
+    ann.page.reload()
+    ann.wait_for_points(before + 3)
+    assert ann.linked() == ann.run == key
+    ann.until(lambda: ann.button("Pause").is_enabled(), "the owner's buttons")
+    ann.page.keyboard.press("p")
+    ann.sees(re.compile(r"paused · epoch \d+ of at most 200"))
+
+    # A second browser sees the same run, and it move; its controls are not this visitor's.
+    bob = visitors()
+    bob.visit(f"?run={key}")
+    bob.sees("Started in another browser: you are watching")
+    assert bob.run == key
+    for name in ("Go on", "Step", "Next cut", "Stop", "Prune now"):
+        assert bob.button(name).is_disabled()
+    held = bob.points
+    ann.press("Step")
+    bob.wait_for_points(held + 1)
+    assert ann.points == bob.points == server.epochs(key)
+    ann.press("Stop")
+    ann.sees("Resume")
+    bob.until(lambda: bob.button("Resume").is_enabled(), "the end of the run on the other browser")
+    assert not server.store.open(key).finished
+
+
+def test_next_cut_holds_before_and_after_agree_with_the_masks_and_a_cut_by_hand_goes_on(visitors, server):
+    ann = visitors()
+    ann.visit(f"?{CUTS}")
+    ann.press("Start")
+    ann.until(lambda: ann.button("Next cut").is_enabled(), "the owner's buttons")
+    ann.press("Next cut")
+    ann.sees("held at a cut")
+    key = ann.linked()
+    ann.until(lambda: ann.canvas.count() and ann.epoch == server.epochs(key), "the cut on the board")
+    moment = server.store.snapshot(key, ann.epoch)
+    assert moment.cuts == 1
+    ann.page.get_by_text("zero (").first.wait_for()
+    sides = {"after": moment.state.network().alive(), "before": moment.before_cut().alive()}
+    assert sum(map(np.sum, sides["after"])) < sum(map(np.sum, sides["before"]))
+    for side, alive in sides.items():
+        ann.press(side)
+        ann.until(lambda alive=alive: ann.alive() == [int(units.sum()) for units in alive], f"the board {side} the cut")
+        for order in ("natural", "by score"):
+            ann.press(order)
+            cells = drawn_at_random(alive, seed=len(side))
+            assert ann.cells_alive(cells) == [bool(alive[layer][unit]) for layer, unit in cells]
+    ann.press("after")
+
+    # One neuron looked at: its words are what the store counted.
+    fired, seen = server.store.counts(key, ann.epoch)
+    dead = int(np.flatnonzero(~sides["after"][0])[0]) if not sides["after"][0].all() else 0
+    rect = ann.page.get_by_test_id("board").evaluate("(root, unit) => root.cellRect(0, unit)", dead)
+    ann.canvas.click(position={"x": rect["x"] + rect["w"] / 2, "y": rect["y"] + rect["h"] / 2})
+    inspector = ann.page.get_by_test_id("inspector")
+    told = inspector.inner_text()
+    assert f"Hidden 1 · neuron {dead}" in told
+    assert f"{100 * fired[0][dead] / seen:.1f}\u202f%" in told
+    assert ("cut just now" in told) == (not sides["after"][0][dead])
+
+    # The mosaic, then a cut by hand: the same elements show the branch.
+    ann.press("first-layer mosaic")
+    ann.press("neurons")
+    ann.mark()
+    ann.press("Prune now to 90 %")
+    ann.until(lambda: ann.linked() != key and ann.run == ann.linked(), "the branch")
+    branch = ann.linked()
+    assert ann.same_nodes()
+    ann.sees("Go on")  # it was held, so it is held again at the cut by hand
+    assert server.store.open(branch).parent == key
+    by_hand = [line for line in server.store.log(branch) if line["kind"] == "Pruned"][-1]
+    assert by_hand["round"] is None and by_hand["achieved"] == pytest.approx(0.9, abs=0.02)
+    ann.until(lambda: ann.epoch == by_hand["epoch"], "the cut by hand on the board")
+    alive = server.store.network(branch, by_hand["epoch"]).alive()
+    ann.until(lambda: ann.alive() == [int(units.sum()) for units in alive], "the board after it")
+    cells = drawn_at_random(alive, seed=3)
+    assert ann.cells_alive(cells) == [bool(alive[layer][unit]) for layer, unit in cells]
+    ann.press("Go on")
+    ann.until(lambda: server.epochs(branch) > by_hand["epoch"] + 1, "the branch to train on")
+    ann.press("Stop")
+    ann.sees("Resume")
+
+
+def test_a_stored_run_is_opened_scrubbed_and_replayed(visitors, server):
+    spec = digits(seed=5)
+    list(experiment.run(spec, server.store))
+    key, last = spec.key(), server.store.open(spec.key()).last_epoch
+    ann = visitors()
+    ann.visit("runs")
+    table = ann.page.get_by_test_id("stDataFrame")
+    table.wait_for()
+    ann.sees("Tick a row on its left edge")
+    box = table.bounding_box()
+    ann.page.mouse.click(box["x"] + 18, box["y"] + 53)  # the newest run stands in the first row, under the head
+    ann.until(lambda: ann.button("Open").is_enabled(), "the ticked row")
+    ann.press("Open")
+    ann.until(lambda: ann.canvas.count() and ann.epoch == last, "the run's end")
+    assert ann.run == ann.linked() == key
+    assert ann.points == last
+    slider = ann.page.get_by_role("slider", name="Epoch")
+    slider.press("ArrowLeft")
+    ann.until(lambda: ann.epoch == last - 1, "the epoch before")
+    alive = server.store.network(key, last - 1).alive()
+    assert ann.alive() == [int(units.sum()) for units in alive]
+    ann.mark()
+    slider.press("Home")
+    ann.until(lambda: ann.epoch == 0, "the start")
+    seen = [0]
+
+    def moved() -> bool:
+        if ann.epoch != seen[-1]:
+            seen.append(ann.epoch)
+        return seen[-1] == last
+
+    ann.press("Replay")
+    ann.until(moved, "the replay's end")
+    assert seen == sorted(seen) and len(seen) > last / 2
+    assert ann.same_nodes()
+
+
+def test_a_diverged_run_is_shown_with_its_reason(visitors, server):
+    ann = visitors()
+    ann.visit("?dataset=digits&hidden=24-16&rate=1000000000.0")
+    ann.press("Start")
+    ann.sees(re.compile("^Diverged: the loss became"))
+    key = ann.linked()
+    ann.until(lambda: ann.canvas.count() and ann.epoch == server.store.open(key).last_epoch, "its last moment")
+
+
+@pytest.mark.parametrize("viewport", [LAPTOP, DESKTOP], ids=lambda size: f"{size['width']}x{size['height']}")
+def test_every_page_fits_the_screen(visitors, server, viewport):
+    ann = visitors(viewport)
+    for path, sign in (("", "An example that ships"), ("runs", "Stored runs"), ("compare", "side by side")):
+        ann.visit(path)
+        ann.sees(re.compile(sign))
+        overflow = ann.page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
+        assert overflow <= 0, f"/{path} is {overflow} px wider than the screen"
+        assert ann.page.get_by_text("Exception").count() == 0
+        if not path:
+            ann.until(lambda: ann.canvas.count() and ann.epoch > 0, "the example")
+            for element in (ann.button("Start"), ann.button("Stop"), ann.curves):
+                box = element.bounding_box()
+                assert box["x"] >= 0 and box["x"] + box["width"] <= viewport["width"]
+                assert box["y"] + min(box["height"], 60) <= viewport["height"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_after_the_server_was_killed_the_run_is_found_and_goes_on(visitors, server):
+    ann = visitors()
+    key = ann.start(ENDLESS)
+    ann.page.get_by_role("combobox", name="Pace").click()
+    ann.page.get_by_role("option", name="2 epochs a second").click()
+    ann.wait_for_points(2)
+    assert ann.strangers == [] and ann.errors == []
+    server.kill()
+    wait_until(lambda: not server.store.is_claimed(key), what="the worker to end with its server")
+    ann.page.goto("about:blank")
+    server.start()
+    ann.strangers.clear()
+    ann.errors.clear()  # that the line was cut is an error of its own
+    stored = server.epochs(key)
+    ann.visit(f"?{ENDLESS}&run={key}")
+    ann.wait_for_points(stored)
+    ann.strangers.clear()
+    assert ann.run == key and not server.store.open(key).finished
+    ann.press("Resume")
+    ann.wait_for_points(stored + 3)
+    assert ann.run == key and ann.button("Pause").is_enabled()
+    ann.press("Stop")
+    ann.sees("Resume")
