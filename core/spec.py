@@ -16,9 +16,8 @@ from typing import Any
 from core import criteria, datasets
 from core.masks import REDUNDANCIES, SCOPES
 
-ENGINE = (
-    1  # raise it when the same spec would give other numbers: old results then keep their keys and are not mixed up
-)
+# Raise it when the same spec would give other numbers: old results then keep their keys and are not mixed up.
+ENGINE = 2
 WIDEST_ON_PAGE = 1024
 
 BUDGETS = {
