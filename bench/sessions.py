@@ -1,5 +1,7 @@
-"""`python -m bench.sessions`: a run in training, watched by N real browsers' pages; what a rerun of the page costs and what
-training loses. Needs a Chromium, and full MNIST in PRUNING_DATA for `--dataset mnist`."""
+"""`python -m bench.sessions`: a run in training, watched by N sessions; what a rerun of the page costs and what training loses.
+
+Needs a Chromium (it presses the buttons), and full MNIST in PRUNING_DATA for `--dataset mnist`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from bench.visitors import Visitors
 from core.spec import PruningSpec, RunSpec
 from core.store import Store
 
@@ -54,6 +57,11 @@ def wait_epochs(store: Store, key: str, count: int, page: Page, deadline: float 
         page.wait_for_timeout(100)
 
 
+def spell(milliseconds: list[float]) -> str:
+    ordered = sorted(milliseconds)
+    return f"median {statistics.median(ordered):.0f} ms, 95 % under {ordered[int(0.95 * (len(ordered) - 1))]:.0f} ms"
+
+
 def timed(page: Page, button: str, text: str) -> float:
     """Milliseconds from the click until the page says `text`."""
     began = time.perf_counter()
@@ -79,7 +87,8 @@ def main() -> None:
         pruning=PruningSpec(start_accuracy=1.0),
     )  # fmt: skip
     store = Store(environment["PRUNING_CACHE"])
-    link = f"http://127.0.0.1:{port}/?dataset={options.dataset}&epochs=10000&target=100.0&rate=0.0001&start=100.0"
+    query = f"dataset={options.dataset}&epochs=10000&target=100.0&rate=0.0001&start=100.0"
+    link = f"http://127.0.0.1:{port}/?{query}"
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
@@ -94,47 +103,40 @@ def main() -> None:
             pages[0].get_by_test_id("curves").wait_for(timeout=60_000)
             began = time.perf_counter()
             pages[0].get_by_role("button", name="Start").click()
-            pages[0].locator("[data-testid=curves][data-points='1']").wait_for(timeout=60_000)
+            pages[0].get_by_text("of training images right").first.wait_for(timeout=60_000)
             say(
                 f"{options.dataset}: first point on the curve {time.perf_counter() - began:.1f} s after the click on Start"
             )
             key = spec.key()
             wait_epochs(store, key, 3, pages[0])
             say(f"pause: {timed(pages[0], 'Pause', 'paused'):.0f} ms to the page's answer")
-            say(f"step: {timed(pages[0], 'Step', 'training ·'):.0f} ms until it trains, held again at the epoch's end")
-            pages[0].get_by_text("paused").first.wait_for(timeout=30_000)
-            timed(pages[0], "Go on", "training ·")
+            timed(pages[0], "Step", "paused")
+            pages[0].wait_for_timeout(4000)
+            say(f"go on: {timed(pages[0], 'Go on', 'training ·'):.0f} ms to the page's answer")
+            pages[0].goto("about:blank")
             phases = {}
-            for name, wanted in (
-                ("0 sessions", 0),
-                ("1 session", 1),
-                (f"{options.sessions} sessions", options.sessions),
-            ):
-                watched = f"{link}&run={key}"
-                while len(pages) < wanted:
-                    pages.append(browser.new_context(viewport={"width": 1366, "height": 768}).new_page())
-                for place, page in enumerate(pages):
-                    page.goto(watched if place < wanted else "about:blank")
-                pages[0].wait_for_timeout(3000)
-                first, start = len(epochs(store, key)), time.time()
-                wait_epochs(store, key, first + options.epochs, pages[0], 600)
+            for count in (0, 1, options.sessions):
+                with Visitors(port, f"{query}&run={key}", count) as visitors:
+                    pages[0].wait_for_timeout(3000)
+                    first, heard = len(epochs(store, key)), len(visitors.waits)
+                    start = time.time()
+                    wait_epochs(store, key, first + options.epochs, pages[0], 600)
+                    waits = [1000 * wait for wait in visitors.waits[heard:]]
                 reruns = [line.split() for line in times.read_text("utf-8").splitlines()]
-                phases[name] = (
-                    epochs(store, key)[first:],
-                    [float(cost) for when, cost in reruns if float(when) > start],
-                )
-            alone = statistics.median(phases["0 sessions"][0])
-            for name, (seconds, costs) in phases.items():
-                median = statistics.median(seconds)
+                costs = [float(cost) for when, cost in reruns if float(when) > start]
+                phases[count] = seconds = epochs(store, key)[first:]
+                ratio = statistics.median(seconds) / statistics.median(phases[0])
                 spread = f"({min(seconds):.3f}..{max(seconds):.3f})"
-                say(f"{name:12} epoch median {median:.3f} s {spread}, {median / alone:.2f} × alone")
-                if costs:
-                    middle = statistics.median(costs)
+                say(
+                    f"{count} sessions: an epoch takes {statistics.median(seconds):.3f} s {spread}, {ratio:.2f} × alone"
+                )
+                if count:
                     say(
-                        f"{'':12} {len(costs)} reruns of the fragment, median {middle:.0f} ms, worst {max(costs):.0f} ms"
+                        f"  {len(waits)} reruns of the fragment, asked to answered: {spell(waits)}; its own time: {spell(costs)}"
                     )
-            pages[0].goto(watched)
+            pages[0].goto(f"{link}&run={key}")
             pages[0].get_by_text("training ·").first.wait_for(timeout=30_000)
+            pages[0].wait_for_timeout(3000)
             say(f"stop: {timed(pages[0], 'Stop', 'Resume'):.0f} ms to the page's answer")
             browser.close()
     finally:

@@ -26,6 +26,7 @@ LIVE = ("queued", "starting", "training", "paused", "held at a cut", "downloadin
 HELD = ("paused", "held at a cut")
 ABSENT_SECONDS = 30.0  # an owner whose browser was not seen for so long may be replaced
 WATCHED_SECONDS = 10.0
+ANSWER_SECONDS = 0.25  # how long a command waits for its worker's answer; it is obeyed either way
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -84,6 +85,7 @@ class JobBoard:
     def __init__(self, root: str | os.PathLike = "cache"):
         self.store = Store(root)
         self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)  # notified when a worker has said something
         self._work: list[_Work] = []
         self._watchers: dict[str, float] = {}
 
@@ -183,7 +185,11 @@ class JobBoard:
             if command == "pace":
                 work.job = replace(work.job, pace=float(values["seconds"]))
                 work.task["pace"] = float(values["seconds"])
+            before = work.job
             self._send(work, {"command": command} | values)
+            if command in ("pause", "resume", "step", "next-cut", "stop"):
+                # Waiting lets the lock go; the page that sent the command then shows the answer at once.
+                self._changed.wait_for(lambda: work.job.state != before.state, ANSWER_SECONDS)
 
     def prune(self, key: str, visitor: str, epoch: int, ratio: float) -> str:
         """Cuts the run by hand: the one under way at the end of its epoch, a stored one at the end of `epoch`. It goes on as
@@ -316,6 +322,7 @@ class JobBoard:
                 continue  # a torn last line of a process that was killed
             with self._lock:
                 work.job = _after(work.job, said)
+                self._changed.notify_all()
         code = process.wait()
         process.stdout.close()
         with self._lock:

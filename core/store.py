@@ -368,7 +368,7 @@ class Store:
         text = os.environ.get("PRUNING_CACHE_GB", "2")
         try:
             return int(float(text) * GIB)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise StoreError(f"PRUNING_CACHE_GB is {text!r}: give a number of gigabytes, such as 2") from None
 
     def size(self) -> int:

@@ -71,6 +71,7 @@ def _prune_button(key: str | None, visitor: str, run: StoredRun | None, mine: bo
 
 
 def _command(key: str, visitor: str, command: str, **values) -> None:
+    watching.hurry()
     try:
         services.board().command(key, visitor, command, **values)
     except ValueError as error:

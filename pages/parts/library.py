@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core import scene
-from core.store import StoredRun
+from core.store import StoredRun, StoreError
 from pages.parts import elements, services, watching
 
 GB = 2**30
@@ -67,11 +67,12 @@ def _row(run: StoredRun) -> dict[str, object]:
 def _space(runs: list[StoredRun]) -> None:
     store = services.board().store
     taken = sum(run.size for run in store.runs())
+    try:
+        room = f"of {store.quota / GB:.1f} GB (PRUNING_CACHE_GB); beyond that the oldest lose the moments between cuts."
+    except StoreError as error:
+        room = f". {error}."
     left, right = st.columns([4, 1], vertical_alignment="center")
-    left.markdown(
-        f"{len(runs)} runs. This computer's take **{taken / GB:.2f} GB** of {store.quota / GB:.1f} GB (PRUNING_CACHE_GB); "
-        "beyond that the oldest lose the moments between cuts."
-    )
+    left.markdown(f"{len(runs)} runs. This computer's take **{taken / GB:.2f} GB** {room}")
     if right.button(
         "Free space", width="stretch", help="Keeps each run's start, end and cuts; drops the epochs between."
     ):
@@ -108,9 +109,8 @@ def still(run: StoredRun, *, name: str) -> None:
         epoch = st.select_slider(f"Epoch of {name}", options=epochs, value=epochs[-1], key=f"still {name} {run.key}")
     shown = [line for line in store.log(run.key) if epoch == run.last_epoch or line.get("epoch", epoch + 1) <= epoch]
     st.markdown(f"**{name}** · {scene.sentence(run.spec, shown)}")
-    version = store.version(run.key)
     try:
-        blob = services.board_blob(str(store.root), run.key, epoch, True, store, run.spec, version)
+        blob = services.board_blob(str(store.root), run.key, epoch, True, store, run.spec)
         elements.board(blob, key=f"board {name}")
     except ValueError as error:
         st.warning(f"{error}.")

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
+import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from core import scene
 from core.jobs import JobBoard
 from core.spec import RunSpec
-from core.store import Store
+from core.store import Store, StoredRun, StoreError
 from pages.parts import elements
 
+LOOK_SECONDS = 0.3
 EXAMPLE = Path(__file__).resolve().parents[2] / "core" / "data" / "example"
 
 
@@ -64,9 +69,59 @@ def visitor() -> str:
     return token or stand_in
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A run as it was at one moment: where it is kept, its entry, its log. Shared by all sessions, so never changed."""
+
+    store: Store
+    run: StoredRun | None
+    log: list[dict[str, Any]]
+    version: tuple[float, float]
+    at: float
+
+
+@st.cache_resource(show_spinner=False)
+def _looks() -> tuple[threading.Lock, dict[str, Look]]:
+    return threading.Lock(), {}
+
+
+def look(key: str, *, moving: bool) -> Look:
+    """The run as it is now; one that is `moving`, as it was at most LOOK_SECONDS ago.
+
+    However many sessions watch a run, its log is read and its board is made once: all see the same moment. The lock is held
+    while one session looks for all.
+    """
+    lock, looks = _looks()
+    with lock:
+        known = looks.get(key)
+        if known and (moving and time.monotonic() - known.at < LOOK_SECONDS):
+            return known
+        if known is None or known.run is None or known.version != known.store.version(key):
+            looks[key] = known = look_into(store_of(key), key)
+    return known
+
+
+def look_into(store: Store, key: str) -> Look:
+    """The run in `store`, looked at afresh."""
+    version, now = store.version(key), time.monotonic()
+    try:
+        return Look(store, store.open(key), store.log(key), version, now)
+    except StoreError:
+        return Look(store, None, [], version, now)  # queued or starting: its folder comes with its first moment
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def curves_blob(root: str, key: str, version: object, epoch: int, _look: Look) -> bytes:
+    """The learning curves of a run, with a line at `epoch` unless it is the last; made once for all sessions."""
+    run = _look.run
+    at_end = epoch == run.last_epoch
+    shown = _look.log if at_end else [line for line in _look.log if line.get("epoch", epoch + 1) <= epoch]
+    title = scene.sentence(run.spec, shown)
+    shown_epoch = None if at_end else epoch
+    return scene.curves(run.spec, key, _look.log, title=title, shown_epoch=shown_epoch, finished=run.finished)
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
-def board_blob(
-    root: str, key: str, epoch: int, pictures: bool, _store: Store, _spec: RunSpec, version: object
-) -> bytes:
+def board_blob(root: str, key: str, epoch: int, pictures: bool, _store: Store, _spec: RunSpec) -> bytes:
     """The neuron board of one stored moment, made once for all sessions."""
     return scene.board(_store, _spec, key, epoch, pictures=pictures)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
-from core import scene
 from core.jobs import Job
 from core.spec import RunSpec
-from core.store import Store, StoredRun, StoreError
+from core.store import StoredRun, StoreError
 from pages.parts import controls, elements, services
+from pages.parts.services import Look
 
 LIVE_SECONDS, IDLE_SECONDS, REPLAY_SECONDS = 0.4, 3.0, 0.6
+HURRY_SECONDS = 2.0  # after a command the page looks often, until the worker has answered
 PICTURES_EVERY = 8  # epochs of a run at full speed between two sets of pictures; a held run always has them
 
 
@@ -19,6 +22,11 @@ def watch(key: str, *, follow: bool) -> None:
     st.session_state["watching"], st.session_state["follow"] = key, follow
     st.session_state.pop("replay", None)
     st.session_state.pop("shown epoch", None)
+
+
+def hurry() -> None:
+    """A command was sent: look often for a while."""
+    st.session_state["hurry until"] = time.monotonic() + HURRY_SECONDS
 
 
 def open_from_link() -> None:
@@ -41,7 +49,8 @@ def draw(spec: RunSpec | None, visitor: str) -> None:
 
 def _pace() -> float:
     job = services.board().job(st.session_state.get("watching") or "")
-    if job and job.live and not job.held:
+    hurry = time.monotonic() < st.session_state.get("hurry until", 0.0)
+    if (job and job.live and not job.held) or hurry:
         return LIVE_SECONDS
     return REPLAY_SECONDS if st.session_state.get("replay") else IDLE_SECONDS
 
@@ -51,7 +60,8 @@ def _poll(spec: RunSpec | None, visitor: str, pace: float) -> None:
     key = st.session_state.get("watching")
     if key:
         services.board().seen(key, visitor)
-    run, log = _stored(key)
+    look = services.look(key, moving=bool(job and job.live and not job.held)) if key else None
+    run, log = (look.run, look.log) if look else (None, [])
     controls.draw(spec, visitor, job, run, log)
     if job and (job.state == "failed" or (job.live and job.text)):
         (st.error if job.state == "failed" else st.info)(f"{job.text[0].upper()}{job.text[1:]}.")
@@ -60,7 +70,7 @@ def _poll(spec: RunSpec | None, visitor: str, pace: float) -> None:
     elif run is None or run.spec is None or not log:
         _empty(job, run)
     else:
-        _moment(run, log, job)
+        _moment(look, job)
     if _pace() != pace:
         st.rerun()  # the timer belongs to the page's run: only that can change it
 
@@ -78,16 +88,6 @@ def _follow() -> Job | None:
     return job
 
 
-def _stored(key: str | None) -> tuple[StoredRun | None, list]:
-    if not key:
-        return None, []
-    try:
-        store = services.store_of(key)
-        return store.open(key), store.log(key)
-    except StoreError:
-        return None, []  # queued or starting: its folder comes with its first moment
-
-
 def _welcome(visitor: str) -> None:
     for job in services.board().jobs():
         if job.live and job.kind == "run":
@@ -98,8 +98,8 @@ def _welcome(visitor: str) -> None:
         st.info("Nothing is stored yet. Press Start to train and prune a network here.")
         return
     st.markdown("An example that ships with the explorer, trained and pruned to its end. **Start** does it live, here.")
-    run = services.example().open(key)
-    _elements(services.example(), run, services.example().log(key), run.last_epoch, pictures=True)
+    look = services.look_into(services.example(), key)
+    _elements(look, look.run.last_epoch, pictures=True)
 
 
 def _empty(job: Job | None, run: StoredRun | None) -> None:
@@ -114,17 +114,17 @@ def _empty(job: Job | None, run: StoredRun | None) -> None:
     st.markdown(f"#### {text} …")
 
 
-def _moment(run: StoredRun, log: list, job: Job | None) -> None:
+def _moment(look: Look, job: Job | None) -> None:
     moving = bool(job and job.live and not job.held)
-    epoch = run.last_epoch
-    if not moving and len(run.epochs) > 1:
-        epoch = controls.scrubber(run)
+    epoch = look.run.last_epoch
+    if not moving and len(look.run.epochs) > 1:
+        epoch = controls.scrubber(look.run)
     elif moving:
         st.session_state.pop("shown epoch", None)
-    pictures = not moving or epoch % PICTURES_EVERY == 0 or _slow(log)
-    _elements(services.store_of(run.key), run, log, epoch, pictures=pictures)
+    pictures = not moving or epoch % PICTURES_EVERY == 0 or _slow(look.log)
+    _elements(look, epoch, pictures=pictures)
     if not moving:
-        controls.provenance(run)
+        controls.provenance(look.run)
 
 
 def _slow(log: list) -> bool:
@@ -132,17 +132,10 @@ def _slow(log: list) -> bool:
     return log[-1].get("seconds", 0.0) >= 1.0
 
 
-def _elements(store: Store, run: StoredRun, log: list, epoch: int, *, pictures: bool) -> None:
-    at_end = epoch == run.last_epoch
-    shown = log if at_end else [line for line in log if line.get("epoch", epoch + 1) <= epoch]
-    title = scene.sentence(run.spec, shown)
-    shown_epoch = None if at_end else epoch
-    elements.curves(
-        scene.curves(run.spec, run.key, log, title=title, shown_epoch=shown_epoch, finished=run.finished), key="curves"
-    )
+def _elements(look: Look, epoch: int, *, pictures: bool) -> None:
+    run, root = look.run, str(look.store.root)
+    elements.curves(services.curves_blob(root, run.key, look.version, epoch, look), key="curves")
     try:
-        version = store.version(run.key)
-        blob = services.board_blob(str(store.root), run.key, epoch, pictures, store, run.spec, version)
-        elements.board(blob, key="board")
+        elements.board(services.board_blob(root, run.key, epoch, pictures, look.store, run.spec), key="board")
     except ValueError as error:
         st.warning(f"{str(error)[0].upper()}{str(error)[1:]}.")

@@ -1,0 +1,376 @@
+"""Every page through app.py, without a browser: what it says, what it offers, what it refuses. Elements and keys: test_browser."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from small import digits
+from streamlit.testing.v1 import AppTest
+
+from core import criteria, datasets, experiment
+from core.spec import PruningSpec, RunSpec, as_released
+from core.store import Store
+from pages.parts import services, sidebar
+
+REPOSITORY = Path(__file__).parents[1]
+PAGES = {path.stem: str(path.relative_to(REPOSITORY)) for path in sorted(REPOSITORY.glob("pages/*/*.py"))}
+PAGES = {name: path for name, path in PAGES.items() if "/parts/" not in path}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Store:
+    """A fresh cache that the pages of this test use."""
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setenv("PRUNING_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("PRUNING_DATA", raising=False)
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    yield Store(tmp_path / "cache")
+    services.board().close()
+    st.cache_resource.clear()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Store:
+    """Two finished runs and an unfinished one."""
+    store = Store(tmp_path_factory.mktemp("made"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNING_DEVICE", "cpu")
+        for seed in (0, 1):
+            list(experiment.run(digits(seed=seed), store))
+        for event in experiment.run(digits(seed=2), store):
+            if getattr(event, "epoch", 0) == 2:
+                break
+    return store
+
+
+@pytest.fixture
+def with_runs(cache, made) -> Store:
+    (cache.root).mkdir(exist_ok=True)
+    (cache.root / "runs").symlink_to(made.root / "runs")
+    return cache
+
+
+def visit(page: str = "live", **link: str) -> AppTest:
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
+    for name, text in link.items():
+        app.query_params[name] = text
+    app.run()
+    if page != "live":
+        app.switch_page(PAGES[page]).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def button(app: AppTest, label: str):
+    return next(one for one in app.button if one.label == label)
+
+
+def said(app: AppTest) -> str:
+    """Everything in words on the page."""
+    kinds = (app.markdown, app.info, app.warning, app.error, app.caption, app.title)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def choose(app: AppTest, **choices) -> AppTest:
+    for name, value in choices.items():
+        place = f"choose {name}"
+        kinds = (app.selectbox, app.text_input, app.slider, app.number_input, app.toggle)
+        widget = next(one for kind in kinds for one in kind if one.key == place)
+        widget.set_value(value)
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+# Every page
+
+
+def test_all_three_pages_are_tested():
+    assert set(PAGES) == {"live", "runs", "compare"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_with_nothing_stored(cache, page):
+    app = visit(page)
+    assert not app.error
+    assert [box.label for box in app.sidebar.selectbox][:2] == ["Data", "Criterion: what goes first"]
+    assert not (cache.root / "runs").exists()  # looking writes nothing
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_with_runs_stored(with_runs, page):
+    assert not visit(page).error
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_damaged_run_breaks_no_page(cache, page):
+    for name, content in (("spec.json", b"{"), ("events.jsonl", b"\x00\xff"), ("done.json", b"")):
+        folder = cache.root / "runs" / "0123456789abcdef"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    visit(page)
+
+
+# Watch
+
+
+def test_the_first_visit_shows_the_example_and_one_obvious_button(cache):
+    app = visit()
+    assert "An example that ships with the explorer" in said(app)
+    start = button(app, "Start")
+    assert not start.disabled
+    assert [one.label for one in app.main.button if not one.disabled] == ["Start"]
+
+
+def test_without_the_example_the_page_still_says_what_to_do(cache, monkeypatch, tmp_path):
+    monkeypatch.setattr(services, "EXAMPLE", tmp_path / "none")
+    assert "Nothing is stored yet. Press Start" in said(visit())
+
+
+def test_a_stored_run_named_in_the_link_is_shown_and_stays_in_the_link(with_runs):
+    key = digits().key()
+    app = visit(run=key)
+    assert app.session_state["watching"] == key
+    assert app.query_params["run"] == [key] or app.query_params["run"] == key
+    assert f"key {key}" in said(app)
+    assert button(app, "Prune now to 90 %").disabled is False
+
+
+def test_an_unfinished_run_can_be_resumed(with_runs):
+    app = visit(run=digits(seed=2).key())
+    assert not button(app, "Resume").disabled
+
+
+@pytest.mark.parametrize("wrong", ["ffffffffffffffff", "../../etc", "", "é"])
+def test_a_link_to_a_run_that_is_not_here_is_told(cache, wrong):
+    app = visit(run=wrong)
+    if wrong:
+        assert "The link names a run that is not here" in said(app)
+    assert "An example that ships" in said(app)
+
+
+def test_the_very_same_choice_is_not_trained_twice(with_runs):
+    app = visit(run=digits(seed=1).key())
+    choose(
+        app, dataset="digits", hidden="24-16", rate=0.1, batch=16, epochs=7, start=60.0, target=90.0, ratio=60, rounds=3
+    )
+    assert sidebar_spec(app) == digits()
+    button(app, "Start").click().run()
+    assert app.session_state["watching"] == digits().key() and services.board().jobs() == []
+
+
+def sidebar_spec(app: AppTest) -> RunSpec:
+    """What the sidebar asks for, built anew from the session's choice."""
+    choice = app.session_state["choice"]
+    pruning = None
+    if choice["criterion"] != sidebar.NONE:
+        names = ("criterion", "rounds", "budget", "scope", "counting", "min_units", "selection", "redundancy")
+        shares = {"ratio": choice["ratio"] / 100, "start_accuracy": choice["start"] / 100}
+        pruning = PruningSpec(**{name: choice[name] for name in names} | shares, reset_counts=choice["reset"])
+    return RunSpec(
+        dataset=choice["dataset"],
+        hidden=tuple(map(int, choice["hidden"].split("-"))),
+        seed=choice["seed"],
+        optimizer=choice["optimizer"],
+        learning_rate=choice["rate"],
+        batch_size=choice["batch"],
+        max_epochs=choice["epochs"],
+        early_stopping=choice["stopping"],
+        target_accuracy=choice["target"] / 100 or None,
+        pruning=pruning,
+    )
+
+
+# The sidebar
+
+
+def test_the_default_is_the_papers_protocol_and_leaves_the_link_empty(cache):
+    app = visit()
+    assert sidebar_spec(app) == RunSpec()
+    assert not app.query_params
+
+
+def test_the_presets_are_the_text_and_the_released_code_and_keep_data_and_seed(cache):
+    app = choose(visit(), dataset="digits", seed=4)
+    button(app, "As in the released code").click().run()
+    assert sidebar_spec(app) == as_released("digits", seed=4)
+    button(app, "As in the text").click().run()
+    assert sidebar_spec(app) == replace(RunSpec(), dataset="digits", seed=4)
+
+
+@pytest.mark.parametrize("name", criteria.names())
+def test_every_criterion_is_in_the_menu_with_its_help_and_can_be_run(cache, name):
+    app = visit()
+    menu = app.sidebar.selectbox(key="choose criterion")
+    assert criteria.get(name).label in menu.options
+    assert criteria.get(name).help in menu.help
+    choose(app, criterion=name)
+    assert not app.error and sidebar_spec(app).pruning.criterion == name
+    assert not button(app, "Start").disabled
+
+
+def test_the_four_a_class_needs_come_first_and_no_pruning_can_be_chosen(cache):
+    app = visit()
+    firsts = [criteria.get(name).label for name in sidebar.FIRST]
+    assert app.sidebar.selectbox(key="choose criterion").options[:5] == [*firsts, "No pruning"]
+    choose(app, criterion=sidebar.NONE)
+    assert app.slider(key="choose ratio").disabled and app.slider(key="choose rounds").disabled
+    assert sidebar_spec(app).pruning is None and not button(app, "Start").disabled
+
+
+def test_every_control_has_help(cache):
+    app = visit()
+    bar = app.sidebar
+    for widget in (*bar.selectbox, *bar.text_input, *bar.slider, *bar.number_input, *bar.toggle, *bar.button):
+        assert widget.help, f"{widget.label} has no help"
+
+
+@pytest.mark.parametrize(
+    ("choices", "sentence"),
+    [
+        ({"hidden": "many"}, "the network 'many' is not a list of widths: write them like 300-200-100-50"),
+        ({"hidden": ""}, "the network '' is not a list of widths"),
+        ({"hidden": "²"}, "is not a list of widths"),
+        ({"hidden": "30-0-10"}, "hidden layer width 0 is not allowed: give 1 to 8 hidden layers"),
+        ({"hidden": "5000"}, "a hidden layer of 5,000 neurons is too wide for the page: allowed are 1..1024"),
+        ({"hidden": "-".join(["10"] * 200)}, "hidden has 200 layers: give 1 to 8 hidden layers of 1..4096 neurons"),
+        ({"start": 99.0, "target": 90.0}, "start_accuracy 0.99 is above the target accuracy 0.9"),
+        ({"criterion": "magnitude", "selection": "deviation"}, "cuts whole neurons but the criterion 'magnitude'"),
+    ],
+    ids=lambda value: str(value)[:30] if isinstance(value, dict) else "",
+)
+def test_what_cannot_be_run_is_told_in_a_sentence_and_start_waits(cache, choices, sentence):
+    app = choose(visit(), **choices)
+    assert [error.value for error in app.error if sentence in error.value and "This cannot be run" in error.value]
+    assert button(app, "Start").disabled
+
+
+# The link
+
+
+def test_a_choice_is_in_the_link_and_the_link_makes_the_choice(cache):
+    choices = {"dataset": "digits", "hidden": "20-10", "criterion": "magnitude", "ratio": 55, "rounds": 2, "seed": 9}
+    choices |= {"rate": 0.5, "reset": True, "budget": "increment", "optimizer": "adam", "min_units": 2}
+    app = choose(visit(), **choices)
+    link = {name: value[0] if isinstance(value, list) else value for name, value in dict(app.query_params).items()}
+    assert link == {name: str(value) for name, value in choices.items()}
+    again = visit(**link)
+    assert sidebar_spec(again) == sidebar_spec(app)
+    for page in ("runs", "compare", "live"):
+        again.switch_page(PAGES[page]).run()
+        assert sidebar_spec(again) == sidebar_spec(app)  # the choice stays from page to page
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ratio", "100"), ("ratio", "-1"), ("ratio", "nan"), ("ratio", "much"), ("rounds", "0"), ("rounds", "50"),
+        ("seed", "-1"), ("rate", "nan"), ("rate", "inf"), ("rate", "-1"), ("batch", "0"), ("epochs", "0"),
+        ("start", "101"), ("criterion", "taste"), ("dataset", "cats"), ("budget", "half"), ("min_units", "9999"),
+    ],
+)  # fmt: skip
+def test_a_wrong_link_is_told_and_the_default_stays(cache, name, text):
+    app = visit(**{name: text})
+    assert f"The link asks for {name} = {text!r}, which is not possible" in said(app)
+    assert sidebar_spec(app) == RunSpec()
+
+
+def test_a_link_with_unknown_names_is_no_trouble(cache):
+    assert sidebar_spec(visit(utm_source="mail", embed="true")) == RunSpec()
+
+
+# Data that is not here
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_a_data_set_that_is_not_here_offers_its_download_and_what_is(cache, name):
+    app = choose(visit(), dataset=name)
+    label = datasets.label(name)
+    assert f"{label} is not on this computer. Here are: MNIST mini, Digits 8 × 8." in said(app)
+    assert not button(app, f"Download {label}").disabled
+    assert button(app, "Start").disabled
+
+
+def test_a_damaged_file_of_ones_own_is_told_when_it_is_started(cache, monkeypatch, tmp_path):
+    (tmp_path / "mine.npz").write_bytes(b"not a zip file")
+    monkeypatch.setenv("PRUNING_DATA", str(tmp_path))
+    app = choose(visit(), dataset="mine")
+    button(app, "Start").click().run()
+    assert not app.exception
+    assert "ine.npz cannot be read" in said(app)
+
+
+# Starting
+
+
+def test_start_watches_the_run_and_without_torch_says_so(cache, monkeypatch):
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest))
+    app = visit()
+    button(app, "Start").click().run()
+    assert not app.exception
+    assert "PyTorch is not installed here, so nothing can be trained" in said(app)
+    assert "An example that ships" in said(app)
+
+
+def test_a_cache_that_cannot_be_written_is_told(cache):
+    cache.root.parent.mkdir(exist_ok=True)
+    cache.root.write_text("a file where the folder should be")
+    app = visit()
+    button(app, "Start").click().run()
+    assert not app.exception
+    assert "cannot be written" in said(app)
+
+
+def test_a_bad_number_of_workers_is_told(cache, monkeypatch):
+    monkeypatch.setenv("PRUNING_MAX_WORKERS", "several")
+    app = visit()
+    button(app, "Start").click().run()
+    assert "PRUNING_MAX_WORKERS is 'several': give a whole number" in said(app)
+
+
+# Stored runs, side by side
+
+
+def test_the_list_shows_every_run_with_its_state(with_runs):
+    app = visit("runs")
+    table = app.dataframe[0].value
+    assert len(table) == 4 and list(table["state"]).count("finished") == 3
+    row = table[table["key"] == digits().key()].iloc[0]
+    stored = with_runs.open(digits().key())
+    assert row["epochs"] == stored.last_epoch and row["ended because"] == stored.reason
+    assert row["weights zero, %"] == pytest.approx(60, abs=1)
+    final = with_runs.events(digits().key())[-1]
+    assert row["test accuracy, %"] == pytest.approx(100 * final.test_accuracy, abs=0.01)
+    assert "ships with the explorer" in table["run"].iloc[-1]
+    assert [button(app, label).disabled for label in ("Open", "Side by side", "Delete …")] == [True] * 3
+
+
+def test_free_space_says_how_much_and_a_bad_quota_is_told(with_runs, monkeypatch):
+    app = visit("runs")
+    button(app, "Free space").click().run()
+    assert "MB are free again. Starts, ends and cuts are kept." in said(app)
+    monkeypatch.setenv("PRUNING_CACHE_GB", "lots")
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60).run()
+    app.switch_page(PAGES["runs"]).run()
+    assert "PRUNING_CACHE_GB is 'lots': give a number of gigabytes" in said(app) and not app.exception
+
+
+def test_side_by_side_shows_two_runs_each_at_its_own_epoch(with_runs):
+    app = visit("compare")
+    assert [box.label for box in app.main.selectbox] == ["Run A", "Run B"]
+    sliders = app.select_slider
+    assert [one.label for one in sliders] == ["Epoch of A", "Epoch of B"]
+    sliders[0].set_value("0").run()
+    assert not app.exception and "**A** · The start weights are drawn" in said(app)
+    keys = [box.value for box in app.main.selectbox]
+    assert len(set(keys)) == 2
+    assert "**A** · " in said(app) and "**B** · " in said(app)
+
+
+def test_side_by_side_needs_two_runs_and_says_so(cache):
+    assert "Two stored runs are needed" in said(visit("compare"))
