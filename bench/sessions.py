@@ -132,7 +132,7 @@ def main() -> None:
                 )
                 if count:
                     say(
-                        f"  {len(waits)} reruns of the fragment, asked to answered: {spell(waits)}; its own time: {spell(costs)}"
+                        f"  {len(waits)} reruns of the fragment, asked to answered: {spell(waits)}; itself: {spell(costs)}"
                     )
             pages[0].goto(f"{link}&run={key}")
             pages[0].get_by_text("training ·").first.wait_for(timeout=30_000)

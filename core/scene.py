@@ -92,7 +92,7 @@ def achieved(log: Log) -> float:
 
 
 def epochs_to_go(spec: RunSpec, log: Log) -> int | None:
-    """About how many epochs are left to the target, or None before there is a trend; never beyond the epoch limit.
+    """About how many epochs are left to the target; None where there is no trend towards it within the epoch limit.
 
     The training error of the last epochs is extended as an exponential decay; cuts to come are not foreseen, so this is the
     least that is left until the last cut is made.
@@ -108,7 +108,8 @@ def epochs_to_go(spec: RunSpec, log: Log) -> int | None:
     goal = math.log(max(1 - spec.target, 1e-4))
     if errors[-1] <= goal:
         return min(left, 1)
-    return left if slope >= 0 else min(left, math.ceil((goal - errors[-1]) / slope))
+    to_go = math.ceil((goal - errors[-1]) / slope) if slope < 0 else left + 1
+    return to_go if to_go <= left else None
 
 
 # -- the neuron board -----------------------------------------------------------------------------------------------
@@ -241,9 +242,11 @@ def _pictures(network: Network) -> list[np.ndarray]:
     """Per hidden layer `(units, features)` uint8, 128 = 0: incoming weights; deeper layers as linear back-projections."""
     images, through = [], None
     for weight in network.weights[:-1]:
-        through = weight if through is None else weight @ through
+        with np.errstate(over="ignore", invalid="ignore"):  # what diverged beyond numbers is drawn as nothing
+            product = weight if through is None else weight @ through
+        through = np.nan_to_num(product, posinf=0.0, neginf=0.0)
         scale = float(np.quantile(np.abs(through), PICTURE_QUANTILE)) or 1.0
-        images.append(np.clip(np.nan_to_num(through) / scale * 127 + 128, 0, 255).astype(np.uint8))
+        images.append(np.clip(through / scale * 127 + 128, 0, 255).astype(np.uint8))
     return images
 
 

@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 DESKTOP, LAPTOP = {"width": 1920, "height": 1080}, {"width": 1366, "height": 768}
-SECONDS = 20_000  # in ms: how long a text may take to come
+SECONDS = 30_000  # in ms: how long a text may take to come
 
 SMALL = "dataset=digits&hidden=24-16&rate=0.1&batch=16&start=60.0&target=99.0&ratio=60&rounds=3"
 ENDLESS = "dataset=digits&hidden=24-16&rate=1e-06&epochs=5000"  # weights hardly move: no cut, no target
@@ -197,6 +197,16 @@ class Visitor:
         self.wait_for_points(1)
         return self.linked()
 
+    def tick_newest(self, count: int) -> None:
+        """Goes to the list of runs and ticks the first rows: the newest."""
+        self.page.get_by_role("link", name="Stored runs").click()
+        table = self.page.get_by_test_id("stDataFrame")
+        table.wait_for()
+        self.sees("Tick a row on its left edge")
+        box = table.bounding_box()
+        for row in range(1, count + 1):
+            self.page.mouse.click(box["x"] + 18, box["y"] + 18 + 35 * row)
+
     def mark(self) -> None:
         """Marks the elements' nodes, so that `same_nodes` knows them again."""
         for place in (self.curves, self.canvas, self.page.get_by_test_id("curves-svg")):
@@ -348,12 +358,7 @@ def test_a_stored_run_is_opened_scrubbed_and_replayed(visitors, server):
     key, last = spec.key(), server.store.open(spec.key()).last_epoch
     ann = visitors()
     ann.visit()
-    ann.page.get_by_role("link", name="Stored runs").click()
-    table = ann.page.get_by_test_id("stDataFrame")
-    table.wait_for()
-    ann.sees("Tick a row on its left edge")
-    box = table.bounding_box()
-    ann.page.mouse.click(box["x"] + 18, box["y"] + 53)  # the newest run stands in the first row, under the head
+    ann.tick_newest(1)
     ann.until(lambda: ann.button("Open").is_enabled(), "the ticked row")
     ann.press("Open")
     ann.until(lambda: ann.canvas.count() and ann.epoch == last, "the run's end")
@@ -377,6 +382,32 @@ def test_a_stored_run_is_opened_scrubbed_and_replayed(visitors, server):
     ann.until(moved, "the replay's end")
     assert seen == sorted(seen) and len(seen) > last / 2
     assert ann.same_nodes()
+
+
+def test_two_runs_side_by_side_and_one_deleted_after_a_question(visitors, server):
+    older, newer = (digits(seed=seed, max_epochs=2) for seed in (10, 11))
+    for spec in (older, newer):
+        list(experiment.run(spec, server.store))
+    ann = visitors()
+    ann.visit()
+    ann.tick_newest(2)
+    ann.until(lambda: ann.button("Side by side").is_enabled(), "two ticked rows")
+    ann.press("Side by side")
+    ann.sees("Two runs side by side")
+    ann.page.locator(".js-plotly-plot").wait_for()
+    ann.until(
+        lambda: ann.canvas.count() == 2 and all(c.get_attribute("data-run") for c in ann.canvas.all()), "two boards"
+    )
+    assert [canvas.get_attribute("data-run") for canvas in ann.canvas.all()] == [newer.key(), older.key()]
+    ann.tick_newest(1)
+    ann.until(lambda: ann.button("Delete …").is_enabled(), "the ticked row")
+    ann.press("Delete …")
+    dialog = ann.page.get_by_role("dialog")
+    dialog.get_by_text(newer.label()).wait_for()
+    assert (server.cache / "runs" / newer.key()).is_dir()  # not before the answer
+    dialog.get_by_role("button", name="Delete for good").click()
+    ann.until(lambda: not (server.cache / "runs" / newer.key()).exists(), "the run to go")
+    assert (server.cache / "runs" / older.key()).is_dir()
 
 
 def test_a_diverged_run_is_shown_with_its_reason(visitors, server):

@@ -14,7 +14,7 @@ from core import datasets, experiment, jobs
 from core.jobs import HELD, Job, JobBoard, JobError
 from core.store import Store, StoreError
 
-WINDOWS_RUNS_AS_ROOT = not hasattr(os, "geteuid") or os.geteuid() == 0
+UNHINDERED = not hasattr(os, "geteuid") or os.geteuid() == 0
 LONG = {"learning_rate": 1e-6, "max_epochs": 5000}  # weights hardly move: no cut comes and no target is reached
 
 
@@ -286,7 +286,7 @@ def test_a_missing_data_set_is_refused_with_what_is_there(board, monkeypatch, tm
         board.start(replace(digits(), dataset="mnist"), "ann")
 
 
-@pytest.mark.skipif(WINDOWS_RUNS_AS_ROOT, reason="to root and on Windows a folder's permissions forbid nothing")
+@pytest.mark.skipif(UNHINDERED, reason="to root and on Windows a folder's permissions forbid nothing")
 def test_a_read_only_cache_is_told_in_a_sentence(board):
     board.store.root.mkdir()
     board.store.root.chmod(0o500)

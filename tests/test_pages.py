@@ -1,4 +1,4 @@
-"""Every page through app.py, without a browser: what it says, what it offers, what it refuses. Elements and keys: test_browser."""
+"""Every page through app.py, without a browser: what it says, offers and refuses. Elements and keys: test_browser."""
 
 from dataclasses import replace
 from pathlib import Path

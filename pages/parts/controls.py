@@ -60,7 +60,7 @@ class _Order:
 
 def _prune_button(key: str | None, visitor: str, run: StoredRun | None, mine: bool, live: bool) -> None:
     ratio = st.number_input(
-        "Prune to, %", 1, 99, 90, key="prune ratio", label_visibility="collapsed", width=140,
+        "Prune to, %", 1, 99, 90, key="prune ratio", label_visibility="collapsed", width=160, icon=":material/percent:",
         help="The share of all weights that is zero after the cut by hand.",
     )  # fmt: skip
     st.button(
@@ -140,10 +140,13 @@ def _progress(job: Job, run: StoredRun | None, log: list) -> None:
     epochs = [line for line in log if line["kind"] == "EpochEnded"]
     limit = run.spec.max_epochs if run and run.spec else 1
     text = f"{job.state} · epoch {max(1, job.epoch)} of at most {limit}"
-    to_go = scene.epochs_to_go(run.spec, log) if run and run.spec else None
-    if to_go is not None and epochs:
-        seconds = to_go * max(epochs[-1]["seconds"] * 1.2, job.pace)
-        text += f" · about {_duration(seconds)} to the target as things go; cuts to come add to it"
+    if epochs:
+        pace = max(epochs[-1]["seconds"] * 1.2, job.pace)
+        to_go = scene.epochs_to_go(run.spec, log)
+        if to_go is None:
+            text += f" · {_duration((limit - epochs[-1]['epoch']) * pace)} at most, to the epoch limit"
+        else:
+            text += f" · about {_duration(to_go * pace)} to the target as things go; cuts to come add to it"
     st.progress(min(1.0, job.share), text=text)
 
 

@@ -30,7 +30,9 @@ def draw() -> None:
     if "choice" not in state:
         state["choice"] = _from_link()
     for name, value in state["choice"].items():
-        state.setdefault(f"choose {name}", value)
+        # Written anew in every run, not only once: else a rerun that overtakes the browser's first drawing of a control
+        # finds it at its lowest value.
+        state[f"choose {name}"] = state.get(f"choose {name}", value)
     with st.sidebar:
         _presets()
         _main_controls()
