@@ -60,6 +60,7 @@ def run(
         yield from _train(spec, data, None, commands, None, device)
         return
     key = spec.key()
+    store.quota  # noqa: B018  a bad setting is told before the training, not after it
     while (lock := store.claim(key)) is None:
         yield Notice("another process is training this very run: waiting for its result")
         time.sleep(WAIT_SECONDS)

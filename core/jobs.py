@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from core import datasets
+from core.job import Job, after
 from core.spec import RunSpec
-from core.store import Store, StoreError
+from core.store import Store
 
-LIVE = ("queued", "starting", "training", "paused", "held at a cut", "downloading")
-HELD = ("paused", "held at a cut")
 ABSENT_SECONDS = 30.0  # an owner whose browser was not seen for so long may be replaced
 WATCHED_SECONDS = 10.0
 ANSWER_SECONDS = 0.25  # how long a command waits for its worker's answer; it is obeyed either way
@@ -32,39 +31,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 class JobError(ValueError):
     """The board refuses; the text says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One piece of work as the pages see it.
-
-    key: the run's key now (a cut by hand changes it: `trail` holds the earlier ones). state: one of LIVE, or "finished",
-    "stopped", "failed". place: in the queue, from 1; 0 when not queued. epoch and share: what is being trained. text: the
-    reason it ended, or what a person should know.
-    """
-
-    key: str
-    kind: str
-    owner: str
-    label: str
-    state: str = "queued"
-    place: int = 0
-    epoch: int = 0
-    share: float = 0.0
-    text: str = ""
-    trail: tuple[str, ...] = ()
-    pause_at_cuts: bool = False
-    pace: float = 0.0
-
-    @property
-    def live(self) -> bool:
-        """Whether it is queued or has a process."""
-        return self.state in LIVE
-
-    @property
-    def held(self) -> bool:
-        """Whether it waits for a person."""
-        return self.state in HELD
 
 
 @dataclass(eq=False)
@@ -321,7 +287,7 @@ class JobBoard:
             except ValueError:
                 continue  # a torn last line of a process that was killed
             with self._lock:
-                work.job = _after(work.job, said)
+                work.job = after(work.job, said)
                 self._changed.notify_all()
         code = process.wait()
         process.stdout.close()
@@ -335,25 +301,3 @@ class JobBoard:
                 text = f"the training process ended unexpectedly (exit code {code}); press Resume to go on from its last epoch"
                 work.job = replace(work.job, state="failed", text=text)
             self._pump()
-
-
-def _after(job: Job, said: dict[str, Any]) -> Job:
-    """The job after its worker said something."""
-    kind = said["say"]
-    if kind == "state":
-        return replace(job, state=said["state"], epoch=said["epoch"] or job.epoch)
-    if kind == "progress":
-        return replace(job, epoch=said["epoch"], share=said["share"])
-    if kind == "epoch":
-        return replace(job, epoch=said["epoch"], share=1.0)
-    if kind == "key":
-        return replace(job, key=said["key"], trail=(*job.trail, job.key))
-    if kind == "notice":
-        return replace(job, text=said["text"])
-    if kind == "stopped":
-        return replace(job, state="stopped", epoch=said["epoch"], text="stopped by hand: it can be resumed")
-    ended = {"done": "finished", "failed": "failed"}
-    return replace(job, state=ended[kind], text=said.get("reason") or said.get("text", ""))
-
-
-__all__ = ["Job", "JobBoard", "JobError", "StoreError"]

@@ -17,7 +17,7 @@ import os
 import shutil
 import uuid
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from typing import Any
 import filelock
 import numpy as np
 
-from core import snapshot, spectra
+from core import log, snapshot, spectra
 from core.events import EpochEnded, Event, Finished, Pruned, Started
 from core.network import Network
 from core.snapshot import Snapshot
@@ -99,7 +99,7 @@ class Store:
         return known[1]
 
     def _read_entry(self, key: str, folder: Path, changed: float) -> StoredRun:
-        lines, _ = _read_log(folder / "events.jsonl")
+        lines, _ = log.read(folder / "events.jsonl")
         ended = next((line for line in lines[::-1] if line["kind"] == "Finished"), None)
         files = {file.name: _size(file) for file in folder.iterdir()}
         epochs = [line["epoch"] for line in lines if "checksum" in line and _snapshot_name(line["epoch"]) in files]
@@ -119,12 +119,12 @@ class Store:
 
     def events(self, key: str) -> list[Event]:
         """The run's events in order; [] if it has none yet. Spectra and networks are read from the snapshots."""
-        lines, _ = _read_log(self._folder(key) / "events.jsonl")
+        lines, _ = log.read(self._folder(key) / "events.jsonl")
         return self._events_of(key, lines)
 
-    def log(self, key: str) -> list[dict[str, Any]]:
+    def log(self, key: str) -> list[log.Line]:
         """The run's log as plain values, without arrays: quick enough to ask several times a second."""
-        return _read_log(self._folder(key) / "events.jsonl")[0]
+        return log.read(self._folder(key) / "events.jsonl")[0]
 
     def version(self, key: str) -> tuple[float, float]:
         """Changes whenever the run's log or its end changes; for caches."""
@@ -162,7 +162,7 @@ class Store:
         except (OSError, ValueError):
             return None
 
-    def _events_of(self, key: str, lines: list[dict[str, Any]]) -> list[Event]:
+    def _events_of(self, key: str, lines: list[log.Line]) -> list[Event]:
         events: list[Event] = []
         moments: dict[int, Snapshot] = {}
         stage: dict[int, int] = {}
@@ -235,7 +235,7 @@ class Store:
         elif self.open(key).spec != spec:
             notices.append(f"the spec.json of run {key} was damaged; it is written again")
             self._write(folder / "spec.json", json.dumps(spec.to_dict(), indent=1, sort_keys=True).encode())
-        lines, torn = _read_log(folder / "events.jsonl")
+        lines, torn = log.read(folder / "events.jsonl")
         if torn:
             notices.append(f"the end of the log of run {key} was torn; it is dropped and made again")
         ended = lines and lines[-1]["kind"] == "Finished" and (folder / "done.json").is_file()
@@ -244,10 +244,10 @@ class Store:
             keep = len(lines)
         if keep < len(lines) or torn:
             (folder / "done.json").unlink(missing_ok=True)
-            self._write(folder / "events.jsonl", "".join(_line(line) for line in lines[:keep]).encode())
+            self._write(folder / "events.jsonl", log.encoded(lines[:keep]))
         return ResumePoint(tuple(self._events_of(key, lines[:keep])), moment, tuple(notices))
 
-    def _sound_end(self, key: str, lines: list[dict[str, Any]], notices: list[str]) -> tuple[int, Snapshot | None]:
+    def _sound_end(self, key: str, lines: list[log.Line], notices: list[str]) -> tuple[int, Snapshot | None]:
         """How many lines, up to an epoch's end, can be gone on from, and the moment there; sets aside what is damaged."""
         starts = [index for index, line in enumerate(lines) if "checksum" in line]
         ends = [next((i for i in range(s + 1, len(lines)) if lines[i]["kind"] != "Pruned"), len(lines)) for s in starts]
@@ -276,7 +276,7 @@ class Store:
         folder = self._folder(key)
         self._mkdir(folder)
         self._write(folder / "spec.json", json.dumps(spec.to_dict(), indent=1, sort_keys=True).encode())
-        lines: list[dict[str, Any]] = []
+        lines: list[log.Line] = []
         if (
             spec.parent
             and spec.hand_cuts
@@ -295,7 +295,7 @@ class Store:
                         os.link(parent / name, folder / name)
                     except OSError:  # a file system without hard links
                         shutil.copyfile(parent / name, folder / name)
-        self._write(folder / "events.jsonl", "".join(_line(line) for line in lines).encode())
+        self._write(folder / "events.jsonl", log.encoded(lines))
 
     def _ended_at(self, key: str, epoch: int) -> bool:
         try:
@@ -312,22 +312,22 @@ class Store:
         folder = self._folder(key)
         content = moment.to_bytes()
         self._write(folder / _snapshot_name(moment.epoch), content)
-        lines = [_event_line(event) for event in events]
+        lines = [log.line_of(event) for event in events]
         lines[0] |= {"epoch": moment.epoch, "checksum": zlib.crc32(content)}
         self._append(folder, lines)
 
     def finish(self, key: str, event: Finished, provenance: dict[str, Any]) -> None:
         """Marks the run as finished, with what it ran on."""
         folder = self._folder(key)
-        self._append(folder, [_event_line(event)])
+        self._append(folder, [log.line_of(event)])
         record = {"reason": event.reason, "test_accuracy": event.test_accuracy} | provenance
         record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
         self._write(folder / "done.json", json.dumps(record, indent=1, sort_keys=True).encode())
 
-    def _append(self, folder: Path, lines: list[dict[str, Any]]) -> None:
+    def _append(self, folder: Path, lines: list[log.Line]) -> None:
         try:
-            with open(folder / "events.jsonl", "ab") as log:
-                log.write("".join(_line(line) for line in lines).encode())
+            with open(folder / "events.jsonl", "ab") as file:
+                file.write(log.encoded(lines))
         except OSError as error:
             raise self._cannot_write(error) from error
 
@@ -447,41 +447,6 @@ def _size(file: Path) -> int:
         return file.stat().st_size
     except OSError:
         return 0
-
-
-def _event_line(event: Event) -> dict[str, Any]:
-    """The event as plain values, without arrays: they are in the snapshot of its epoch."""
-    kind = type(event).__name__
-    if isinstance(event, Pruned):
-        names = [name for name in event.__dataclass_fields__ if name not in ("before", "after")]
-        return {"kind": kind} | {name: getattr(event, name) for name in names}
-    if isinstance(event, Finished):
-        return {"kind": kind, "reason": event.reason, "test_accuracy": event.test_accuracy}
-    return {"kind": kind} | asdict(event)
-
-
-def _line(values: dict[str, Any]) -> str:
-    body = {name: value for name, value in values.items() if name != "crc"}
-    return json.dumps(body | {"crc": zlib.crc32(json.dumps(body).encode())}) + "\n"
-
-
-def _read_log(file: Path) -> tuple[list[dict[str, Any]], bool]:
-    """The sound lines from the top, and whether anything after them had to be left out."""
-    try:
-        content = file.read_bytes()
-    except OSError:
-        return [], False
-    lines = []
-    for raw in content.splitlines(keepends=True):
-        try:
-            values = json.loads(raw)
-            body = {name: value for name, value in values.items() if name != "crc"}
-            if not raw.endswith(b"\n") or values["crc"] != zlib.crc32(json.dumps(body).encode()):
-                return lines, True
-        except (ValueError, KeyError, AttributeError):
-            return lines, True
-        lines.append(values)
-    return lines, False
 
 
 def _ranges(epochs: list[int]) -> str:

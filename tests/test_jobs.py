@@ -11,7 +11,8 @@ from small import digits
 from waiting import wait_until
 
 from core import datasets, experiment, jobs
-from core.jobs import HELD, Job, JobBoard, JobError
+from core.job import HELD, Job
+from core.jobs import JobBoard, JobError
 from core.store import Store, StoreError
 
 UNHINDERED = not hasattr(os, "geteuid") or os.geteuid() == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core import datasets, scene
-from core.jobs import Job
+from core.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun, StoreError
 from pages.parts import services, watching

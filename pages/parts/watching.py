@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from core.jobs import Job
+from core.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun, StoreError
 from pages.parts import controls, elements, services

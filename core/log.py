@@ -1,0 +1,58 @@
+"""The lines of a run's event log: one JSON object a line, each with its own checksum.
+
+A line is plain values; arrays are in the snapshot of its epoch. The first line of an epoch names that snapshot's checksum.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from core.events import Event, Finished, Pruned
+
+Line = dict[str, Any]
+
+
+def line_of(event: Event) -> Line:
+    """The event as plain values, without arrays."""
+    kind = type(event).__name__
+    if isinstance(event, Pruned):
+        names = [name for name in event.__dataclass_fields__ if name not in ("before", "after")]
+        return {"kind": kind} | {name: getattr(event, name) for name in names}
+    if isinstance(event, Finished):
+        return {"kind": kind, "reason": event.reason, "test_accuracy": event.test_accuracy}
+    return {"kind": kind} | asdict(event)
+
+
+def encoded(lines: list[Line]) -> bytes:
+    """The lines as the file holds them."""
+    return "".join(json.dumps(_body(line) | {"crc": _checksum(line)}) + "\n" for line in lines).encode()
+
+
+def read(file: Path) -> tuple[list[Line], bool]:
+    """The sound lines from the top, and whether anything after them had to be left out; ([], False) without a file."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return [], False
+    lines: list[Line] = []
+    for raw in content.splitlines(keepends=True):
+        try:
+            line = json.loads(raw)
+            if not raw.endswith(b"\n") or line["crc"] != _checksum(line):
+                return lines, True
+        except (ValueError, KeyError, AttributeError, TypeError):
+            return lines, True
+        lines.append(line)
+    return lines, False
+
+
+def _body(line: Line) -> Line:
+    return {name: value for name, value in line.items() if name != "crc"}
+
+
+def _checksum(line: Line) -> int:
+    return zlib.crc32(json.dumps(_body(line)).encode())
