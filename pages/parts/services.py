@@ -48,8 +48,9 @@ def example() -> Store:
 
 
 def store_of(key: str) -> Store:
-    """Where the run is kept: this computer's cache, or what ships with the explorer."""
-    return board().store if (board().store.root / "runs" / key).is_dir() else example()
+    """Where the run is kept: this computer's cache, once it was started here, or what ships with the explorer."""
+    here = (board().store.root / "runs" / key).is_dir() or board().job(key) is not None
+    return board().store if here else example()
 
 
 def example_key() -> str | None:
@@ -96,8 +97,9 @@ def look(key: str, *, moving: bool) -> Look:
         known = looks.get(key)
         if known and (moving and time.monotonic() - known.at < LOOK_SECONDS):
             return known
-        if known is None or known.run is None or known.version != known.store.version(key):
-            looks[key] = known = look_into(store_of(key), key)
+        store = store_of(key)
+        if known is None or known.run is None or known.store is not store or known.version != store.version(key):
+            looks[key] = known = look_into(store, key)
     return known
 
 
