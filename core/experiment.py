@@ -61,12 +61,14 @@ def run(
         return
     key = spec.key()
     store.quota  # noqa: B018  a bad setting is told before the training, not after it
-    while (lock := store.claim(key)) is None:
+    if (lock := store.claim(key)) is None:
         yield Notice("another process is training this very run: waiting for its result")
+    while lock is None:
         time.sleep(WAIT_SECONDS)
         if not commands.during(0, 0.0):
             yield Stopped(0)
             return
+        lock = store.claim(key)
     with lock:
         point = store.resume(spec)
         yield from (Notice(text) for text in point.notices)

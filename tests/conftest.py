@@ -1,4 +1,4 @@
-"""What holds for every test: the CPU, no quota and no cache from outside."""
+"""What holds for every test: the CPU; no quota, no cache and no data from outside."""
 
 import pytest
 
@@ -10,6 +10,7 @@ def settings(monkeypatch):
     monkeypatch.setenv("PRUNING_DEVICE", "cpu")
     monkeypatch.delenv("PRUNING_CACHE_GB", raising=False)
     monkeypatch.delenv("PRUNING_CACHE", raising=False)
+    monkeypatch.delenv("PRUNING_DATA", raising=False)  # tests on real data take it back from where they noted it
 
 
 @pytest.fixture

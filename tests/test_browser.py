@@ -109,7 +109,7 @@ def chromium():
         except ImportError:
             reason = "playwright is not installed (requirements-dev.txt)"
     if reason:
-        pytest.fail(reason) if os.environ.get("PRUNING_REQUIRE_ALL") else pytest.skip(reason)
+        pytest.fail(reason) if os.environ.get("PRUNING_REQUIRE_BROWSER") else pytest.skip(reason)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -245,6 +245,20 @@ def visitors(chromium, server):
 def drawn_at_random(alive, seed: int, count: int = 60) -> list[tuple[int, int]]:
     cells = [(layer, unit) for layer, units in enumerate(alive) for unit in range(len(units))]
     return random.Random(seed).sample(cells, min(count, len(cells)))
+
+
+def test_a_newcomer_who_only_presses_start_sees_training_and_not_the_example(visitors, server):
+    eve = visitors()
+    eve.visit()
+    eve.sees("An example that ships with the explorer")
+    eve.canvas.wait_for()
+    example = eve.run
+    eve.press("Start")
+    eve.until(lambda: eve.linked() == example, "the run in the link: the very spec of the example")
+    eve.sees(re.compile(r"Epoch \d+: .* of training images right"))
+    assert not server.store.open(example).finished
+    eve.press("Stop")
+    eve.sees("Resume")
 
 
 def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):

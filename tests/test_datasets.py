@@ -562,7 +562,7 @@ def real_mnist(monkeypatch):
     monkeypatch.setenv("PRUNING_DATA", place)
     if not datasets.available("mnist"):
         reason = "mnist is neither in PRUNING_DATA nor in ../shared/data"
-        pytest.fail(reason) if os.environ.get("PRUNING_REQUIRE_ALL") else pytest.skip(reason)
+        pytest.fail(reason) if os.environ.get("PRUNING_REQUIRE_DATA") else pytest.skip(reason)
     return datasets.load("mnist")
 
 

@@ -36,6 +36,8 @@ def draw(spec: RunSpec | None, visitor: str, job: Job | None, run: StoredRun | N
         _prune_button(key, visitor, run, mine, live)
     if message := st.session_state.pop("refused", None):
         st.warning(f"{message[0].upper()}{message[1:]}.")
+    if message := st.session_state.pop("told", None):
+        st.toast(message)
     if live:
         left, middle, right = st.columns([1.5, 1.5, 4], vertical_alignment="center")
         _switches(left, middle, job, visitor, mine)
@@ -104,13 +106,21 @@ def _start(spec: RunSpec, visitor: str) -> None:
     try:
         key = spec.key()
         store = services.board().store
-        stored = (store.root / "runs" / key).is_dir() and store.open(key).finished
-        if not stored:
-            cuts, pace = st.session_state.get("pause at cuts", False), PACES[st.session_state.get("pace", "full speed")]
-            services.board().start(spec, visitor, pause_at_cuts=cuts, pace=pace)
+        if (store.root / "runs" / key).is_dir() and store.open(key).finished:
+            _show_again(store.open(key))
+            return
+        cuts, pace = st.session_state.get("pause at cuts", False), PACES[st.session_state.get("pace", "full speed")]
+        services.board().start(spec, visitor, pause_at_cuts=cuts, pace=pace)
         watching.watch(key, follow=True)
     except ValueError as error:
         st.session_state["refused"] = str(error)
+
+
+def _show_again(run: StoredRun) -> None:
+    """The very same spec gives the very same run, so the stored one is played instead of being trained again."""
+    watching.watch(run.key, follow=True)
+    st.session_state["told"] = "This very run is stored, so it is played from there. For another one, change the seed."
+    _replay(_scrub_name(run), list(run.epochs))
 
 
 def _switches(left, middle, job: Job, visitor: str, mine: bool) -> None:
@@ -161,7 +171,7 @@ def scrubber(run: StoredRun) -> int:
     """The epoch to show, with a replay switch: the last one until a person moves it, and again when the run has grown."""
     state = st.session_state
     epochs = list(run.epochs)
-    name = f"scrub {run.key} {epochs[-1]}"
+    name = _scrub_name(run)
     shown = state.get(name, epochs[-1])
     if state.get("replay"):
         place = min(epochs.index(shown) + 1, len(epochs) - 1)
@@ -184,10 +194,14 @@ def scrubber(run: StoredRun) -> int:
     return state["shown epoch"]
 
 
+def _scrub_name(run: StoredRun) -> str:
+    return f"scrub {run.key} {run.last_epoch}"
+
+
 def _replay(name: str, epochs: list[int]) -> None:
     state = st.session_state
     state["replay"] = not state.get("replay")
-    if state["replay"] and state.get(name) == epochs[-1]:
+    if state["replay"] and state.get(name, epochs[-1]) == epochs[-1]:
         state[name] = epochs[0]
 
 
