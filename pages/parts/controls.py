@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from core import datasets, scene
@@ -10,6 +12,7 @@ from core.spec import RunSpec
 from core.store import StoredRun, StoreError
 from pages.parts import services, watching
 
+REFUSAL_SECONDS = 12.0
 ICONS = {
     "pause": ":material/pause:", "resume": ":material/play_arrow:", "step": ":material/skip_next:",
     "next-cut": ":material/content_cut:", "stop": ":material/stop:",
@@ -34,7 +37,8 @@ def draw(spec: RunSpec | None, visitor: str, job: Job | None, run: StoredRun | N
         order.button("Next cut", "next-cut", "N", "Train to the next cut and hold right after it: before and after.")
         order.button("Stop", "stop", "X", "End here. What is stored stays; the run can be resumed.")
         _prune_button(key, visitor, run, mine, live)
-    if message := st.session_state.pop("refused", None):
+    message, until = st.session_state.get("refused", ("", 0.0))
+    if time.monotonic() < until:
         st.warning(f"{message[0].upper()}{message[1:]}.")
     if message := st.session_state.pop("told", None):
         st.toast(message)
@@ -72,12 +76,17 @@ def _prune_button(key: str | None, visitor: str, run: StoredRun | None, mine: bo
     )  # fmt: skip
 
 
+def _refuse(error: ValueError) -> None:
+    """Keeps the sentence on the page long enough to be read, however often the page is drawn meanwhile."""
+    st.session_state["refused"] = (str(error), time.monotonic() + REFUSAL_SECONDS)
+
+
 def _command(key: str, visitor: str, command: str, **values) -> None:
     watching.hurry()
     try:
         services.board().command(key, visitor, command, **values)
     except ValueError as error:
-        st.session_state["refused"] = str(error)
+        _refuse(error)
 
 
 def _prune(key: str, visitor: str, ratio: float) -> None:
@@ -85,7 +94,7 @@ def _prune(key: str, visitor: str, ratio: float) -> None:
         epoch = st.session_state.get("shown epoch") or services.store_of(key).open(key).last_epoch
         watching.watch(services.board().prune(key, visitor, epoch, ratio), follow=True)
     except ValueError as error:
-        st.session_state["refused"] = str(error)
+        _refuse(error)
 
 
 def _start_button(spec: RunSpec | None, visitor: str, job: Job | None, run: StoredRun | None) -> None:
@@ -113,7 +122,7 @@ def _start(spec: RunSpec, visitor: str) -> None:
         services.board().start(spec, visitor, pause_at_cuts=cuts, pace=pace)
         watching.watch(key, follow=True)
     except ValueError as error:
-        st.session_state["refused"] = str(error)
+        _refuse(error)
 
 
 def _show_again(run: StoredRun) -> None:
@@ -249,4 +258,4 @@ def _start_download(dataset: str, visitor: str) -> None:
     try:
         services.board().download(dataset, visitor)
     except (ValueError, StoreError) as error:
-        st.session_state["refused"] = str(error)
+        _refuse(error)
