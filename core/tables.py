@@ -122,7 +122,7 @@ def markdown() -> str:
         for arm in sorted({row["arm"] for row in here}, key=_place):
             seeds = sorted((row for row in here if row["arm"] == arm), key=lambda row: int(row["seed"]))
             names = ("test_accuracy", "achieved", "widths", "ranks", "epochs", "ended")
-            cells = [dataset, arm, *(_joined([row[name] for row in seeds]) for name in names)]
+            cells = [dataset, arm, *(_joined([_written(row[name]) for row in seeds]) for name in names)]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -130,6 +130,11 @@ def markdown() -> str:
 def _place(arm: str) -> int:
     order = ("no pruning", *ARMS, FRESH, RELEASED)
     return order.index(arm) if arm in order else len(order)
+
+
+def _written(value: str) -> str:
+    """Accuracies and ratios with their two decimals, the rest as it is."""
+    return f"{float(value):.2f}" if "." in value else value
 
 
 def _joined(values: list[str]) -> str:

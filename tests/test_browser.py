@@ -267,7 +267,8 @@ def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):
     ann.sees("An example that ships with the explorer")
     ann.canvas.wait_for()
     ann.until(lambda: ann.epoch > 10, "the example's board")
-    assert ann.points > 10 and all(0 < alive for alive in ann.alive())
+    ann.wait_for_points(11)
+    assert all(0 < alive for alive in ann.alive())
     assert ann.button("Start").is_enabled() and ann.linked() is None
     example = ann.run
     ann.page.get_by_role("spinbutton", name="Seed").fill("7")

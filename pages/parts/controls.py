@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core import datasets, scene
 from core.job import Job
 from core.spec import RunSpec
-from core.store import StoredRun, StoreError
-from pages.parts import services, watching
+from core.store import StoredRun
+from pages.parts import replay, services, session
 
-REFUSAL_SECONDS = 12.0
 ICONS = {
     "pause": ":material/pause:", "resume": ":material/play_arrow:", "step": ":material/skip_next:",
     "next-cut": ":material/content_cut:", "stop": ":material/stop:",
@@ -20,11 +18,13 @@ ICONS = {
 PACES = {"full speed": 0.0, "2 epochs a second": 0.5, "1 epoch a second": 1.0, "1 in 3 seconds": 3.0}
 
 
-def draw(spec: RunSpec | None, visitor: str, job: Job | None, run: StoredRun | None, log: list) -> None:
-    """The row of buttons, the switches, and how far it is."""
+def draw(
+    spec: RunSpec | None, visitor: str, job: Job | None, run: StoredRun | None, log: list
+) -> DeltaGenerator | None:
+    """The row of buttons, the switches, and how far it is; of a run that is not under way, the room where that would be."""
     live = bool(job and job.live)
     held = bool(job and job.held)
-    key = st.session_state.get("watching")
+    key = session.watched()
     mine = live and services.board().may_command(key, visitor)
     order = _Order(job.key if job else key, visitor, disabled=not mine)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -37,18 +37,19 @@ def draw(spec: RunSpec | None, visitor: str, job: Job | None, run: StoredRun | N
         order.button("Next cut", "next-cut", "N", "Train to the next cut and hold right after it: before and after.")
         order.button("Stop", "stop", "X", "End here. What is stored stays; the run can be resumed.")
         _prune_button(key, visitor, run, mine, live)
-    message, until = st.session_state.get("refused", ("", 0.0))
-    if time.monotonic() < until:
-        st.warning(f"{message[0].upper()}{message[1:]}.")
+    if message := session.refusal():
+        st.warning(message)
     if message := st.session_state.pop("told", None):
         st.toast(message)
-    if live:
-        left, middle, right = st.columns([1.5, 1.5, 4], vertical_alignment="center")
-        _switches(left, middle, job, visitor, mine)
-        with right:
-            _progress(job, run, log)
-            if not mine:
-                st.caption("Started in another browser: you are watching. Pause, step and stop belong to it.")
+    left, middle, right = st.columns([1.5, 1.5, 4.5], vertical_alignment="center")
+    _switches(left, middle, job if live else None, visitor, mine or not live)
+    if not live:
+        return right
+    with right:
+        _progress(job, run, log)
+        if not mine:
+            st.caption("Started in another browser: you are watching. Pause, step and stop belong to it.")
+    return None
 
 
 class _Order:
@@ -76,25 +77,20 @@ def _prune_button(key: str | None, visitor: str, run: StoredRun | None, mine: bo
     )  # fmt: skip
 
 
-def _refuse(error: ValueError) -> None:
-    """Keeps the sentence on the page long enough to be read, however often the page is drawn meanwhile."""
-    st.session_state["refused"] = (str(error), time.monotonic() + REFUSAL_SECONDS)
-
-
 def _command(key: str, visitor: str, command: str, **values) -> None:
-    watching.hurry()
+    session.hurry()
     try:
         services.board().command(key, visitor, command, **values)
     except ValueError as error:
-        _refuse(error)
+        session.refuse(error)
 
 
 def _prune(key: str, visitor: str, ratio: float) -> None:
     try:
         epoch = st.session_state.get("shown epoch") or services.store_of(key).open(key).last_epoch
-        watching.watch(services.board().prune(key, visitor, epoch, ratio), follow=True)
+        session.watch(services.board().prune(key, visitor, epoch, ratio), follow=True)
     except ValueError as error:
-        _refuse(error)
+        session.refuse(error)
 
 
 def _start_button(spec: RunSpec | None, visitor: str, job: Job | None, run: StoredRun | None) -> None:
@@ -116,39 +112,38 @@ def _start(spec: RunSpec, visitor: str) -> None:
         key = spec.key()
         store = services.board().store
         if (store.root / "runs" / key).is_dir() and store.open(key).finished:
-            _show_again(store.open(key))
+            # The very same spec gives the very same run: the stored one is played instead of being trained again.
+            session.watch(key, follow=True)
+            replay.play(store.open(key))
+            st.session_state["told"] = "This very run is stored, so it is played. For another one, change the seed."
             return
         cuts, pace = st.session_state.get("pause at cuts", False), PACES[st.session_state.get("pace", "full speed")]
         services.board().start(spec, visitor, pause_at_cuts=cuts, pace=pace)
-        watching.watch(key, follow=True)
+        session.watch(key, follow=True)
     except ValueError as error:
-        _refuse(error)
+        session.refuse(error)
 
 
-def _show_again(run: StoredRun) -> None:
-    """The very same spec gives the very same run, so the stored one is played instead of being trained again."""
-    watching.watch(run.key, follow=True)
-    st.session_state["told"] = "This very run is stored, so it is played from there. For another one, change the seed."
-    _replay(_scrub_name(run), list(run.epochs))
-
-
-def _switches(left, middle, job: Job, visitor: str, mine: bool) -> None:
+def _switches(left, middle, job: Job | None, visitor: str, mine: bool) -> None:
+    key = job.key if job else None
     left.toggle(
-        "Hold at cuts", key="pause at cuts", disabled=not mine, on_change=_switch, args=(job.key, visitor),
+        "Hold at cuts", key="pause at cuts", disabled=not mine, on_change=_switch, args=(key, visitor),
         help="The run holds right after each cut until you go on.",
     )  # fmt: skip
     middle.selectbox(
         "Pace", list(PACES), key="pace", disabled=not mine, label_visibility="collapsed",
-        on_change=_set_pace, args=(job.key, visitor), help="How fast epochs follow one another.",
+        on_change=_set_pace, args=(key, visitor), help="How fast epochs follow one another.",
     )  # fmt: skip
 
 
-def _switch(key: str, visitor: str) -> None:
-    _command(key, visitor, "pause-at-cuts", on=st.session_state["pause at cuts"])
+def _switch(key: str | None, visitor: str) -> None:
+    if key:  # else it is taken along by Start
+        _command(key, visitor, "pause-at-cuts", on=st.session_state["pause at cuts"])
 
 
-def _set_pace(key: str, visitor: str) -> None:
-    _command(key, visitor, "pace", seconds=PACES[st.session_state["pace"]])
+def _set_pace(key: str | None, visitor: str) -> None:
+    if key:
+        _command(key, visitor, "pace", seconds=PACES[st.session_state["pace"]])
 
 
 def _progress(job: Job, run: StoredRun | None, log: list) -> None:
@@ -171,91 +166,3 @@ def _progress(job: Job, run: StoredRun | None, log: list) -> None:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-# -- a run that does not move ---------------------------------------------------------------------------------------
-
-
-def scrubber(run: StoredRun) -> int:
-    """The epoch to show, with a replay switch: the last one until a person moves it, and again when the run has grown."""
-    state = st.session_state
-    epochs = list(run.epochs)
-    name = _scrub_name(run)
-    shown = state.get(name, epochs[-1])
-    if state.get("replay"):
-        place = min(epochs.index(shown) + 1, len(epochs) - 1)
-        state[name] = epochs[place]
-        state["replay"] = place < len(epochs) - 1
-    left, right = st.columns([1, 7], vertical_alignment="bottom")
-    left.button(
-        "Halt" if state.get("replay") else "Replay", key="replay button", width="stretch", on_click=_replay,
-        args=(name, epochs), shortcut="L", help="Plays the stored run from its start.",
-    )  # fmt: skip
-    state.setdefault(name, epochs[-1])
-    state["shown epoch"] = right.select_slider(
-        "Epoch",
-        options=epochs,
-        key=name,
-        on_change=_halt,
-        label_visibility="collapsed",
-        format_func=lambda e: f"epoch {e}",
-    )
-    return state["shown epoch"]
-
-
-def _scrub_name(run: StoredRun) -> str:
-    return f"scrub {run.key} {run.last_epoch}"
-
-
-def _replay(name: str, epochs: list[int]) -> None:
-    state = st.session_state
-    state["replay"] = not state.get("replay")
-    if state["replay"] and state.get(name, epochs[-1]) == epochs[-1]:
-        state[name] = epochs[0]
-
-
-def _halt() -> None:
-    st.session_state["replay"] = False
-
-
-def provenance(run: StoredRun) -> None:
-    """A line on what a finished run was made on."""
-    made = services.store_of(run.key).provenance(run.key)
-    if made:
-        versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
-        threads = f"{made['threads']} thread{'s' if made['threads'] > 1 else ''}"
-        st.caption(
-            f"{run.label} · made on {made['device']}, {made['number_type']}, {threads}; {versions}; key {run.key}"
-        )
-
-
-def offer_download(spec: RunSpec | None, visitor: str) -> None:
-    """Where the chosen data set is not here: a sentence, and the button that fetches it."""
-    if spec is None or datasets.available(spec.dataset):
-        return
-    st.fragment(_download, run_every=1.0)(spec.dataset, visitor)
-
-
-def _download(dataset: str, visitor: str) -> None:
-    job = services.board().job(f"download-{dataset}")
-    if job and job.live:
-        services.board().seen(job.key, visitor)
-        st.progress(min(1.0, job.share), text=f"downloading {datasets.label(dataset)}: {job.share * 100:.0f} %")
-        return
-    if datasets.available(dataset):
-        st.rerun()
-    here = ", ".join(datasets.label(name) for name in datasets.names() if datasets.available(name))
-    text = f"{datasets.label(dataset)} is not on this computer. Here are: {here}."
-    if job and job.state == "failed":
-        st.error(f"{job.text[0].upper()}{job.text[1:]}. Here are: {here}.")
-    else:
-        st.info(text)
-    if datasets.downloadable(dataset):
-        st.button(f"Download {datasets.label(dataset)}", on_click=_start_download, args=(dataset, visitor))
-
-
-def _start_download(dataset: str, visitor: str) -> None:
-    try:
-        services.board().download(dataset, visitor)
-    except (ValueError, StoreError) as error:
-        _refuse(error)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core import scene
 from core.store import StoredRun, StoreError
-from pages.parts import elements, services, watching
+from pages.parts import elements, services, session
 
 GB = 2**30
 
@@ -31,7 +31,7 @@ def draw() -> None:
     chosen = [runs[place] for place in table.selection.rows if place < len(runs)]
     left, middle, right = st.columns(3)
     if left.button("Open", disabled=len(chosen) != 1, type="primary", width="stretch", help="Choose one row above."):
-        watching.watch(chosen[0].key, follow=False)
+        session.watch(chosen[0].key, follow=False)
         st.switch_page("pages/watch/live.py")
     if middle.button("Side by side", disabled=len(chosen) != 2, width="stretch", help="Choose two rows above."):
         st.session_state["compare"] = [run.key for run in chosen]
@@ -113,4 +113,4 @@ def still(run: StoredRun, *, name: str) -> None:
         blob = services.board_blob(str(store.root), run.key, epoch, True, store, run.spec)
         elements.board(blob, key=f"board {name}")
     except ValueError as error:
-        st.warning(f"{error}.")
+        st.warning(session.sentence(str(error)))

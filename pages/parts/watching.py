@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.job import Job
 from core.spec import RunSpec
-from core.store import StoredRun, StoreError
-from pages.parts import controls, elements, services
+from core.store import StoredRun
+from pages.parts import controls, elements, replay, services, session
 from pages.parts.services import Look
 
 LIVE_SECONDS, IDLE_SECONDS, REPLAY_SECONDS = 0.4, 3.0, 0.6
-HURRY_SECONDS = 2.0  # after a command the page looks often, until the worker has answered
 PICTURES_EVERY = 8  # epochs of a run at full speed between two sets of pictures; a held run always has them
-
-
-def watch(key: str, *, follow: bool) -> None:
-    """Shows the run `key` from now on; `follow`: go along when a cut by hand turns it into a branch."""
-    st.session_state["watching"], st.session_state["follow"] = key, follow
-    st.session_state.pop("replay", None)
-    st.session_state.pop("shown epoch", None)
-
-
-def hurry() -> None:
-    """A command was sent: look often for a while."""
-    st.session_state["hurry until"] = time.monotonic() + HURRY_SECONDS
-
-
-def open_from_link() -> None:
-    """On a session's first run, watches the run that the link names."""
-    wanted = st.query_params.get("run")
-    if wanted and "watching" not in st.session_state and "link read" not in st.session_state:
-        try:
-            services.store_of(wanted).open(wanted)
-            watch(wanted, follow=True)
-        except StoreError as error:
-            st.warning(f"The link names a run that is not here: {error}.")
-    st.session_state["link read"] = True
 
 
 def draw(spec: RunSpec | None, visitor: str) -> None:
@@ -48,42 +22,40 @@ def draw(spec: RunSpec | None, visitor: str) -> None:
 
 
 def _pace() -> float:
-    job = services.board().job(st.session_state.get("watching") or "")
-    hurry = time.monotonic() < st.session_state.get("hurry until", 0.0)
-    if (job and job.live and not job.held) or hurry:
+    job = services.board().job(session.watched() or "")
+    if (job and job.live and not job.held) or session.hurrying():
         return LIVE_SECONDS
-    return REPLAY_SECONDS if st.session_state.get("replay") else IDLE_SECONDS
+    return REPLAY_SECONDS if replay.playing() else IDLE_SECONDS
 
 
 def _poll(spec: RunSpec | None, visitor: str, pace: float) -> None:
     job = _follow()
-    key = st.session_state.get("watching")
+    key = session.watched()
     if key:
         services.board().seen(key, visitor)
     look = services.look(key, moving=bool(job and job.live and not job.held)) if key else None
     run, log = (look.run, look.log) if look else (None, [])
-    controls.draw(spec, visitor, job, run, log)
+    room = controls.draw(spec, visitor, job, run, log)
     if job and (job.state == "failed" or (job.live and job.text)):
-        (st.error if job.state == "failed" else st.info)(f"{job.text[0].upper()}{job.text[1:]}.")
+        (st.error if job.state == "failed" else st.info)(session.sentence(job.text))
     if run is None and job is None:
         _welcome(visitor)
     elif run is None or run.spec is None or not log:
         _empty(job, run)
     else:
-        _moment(look, job)
+        _moment(look, job, room)
     if _pace() != pace:
         st.rerun()  # the timer belongs to the page's run: only that can change it
 
 
 def _follow() -> Job | None:
     """The job behind the run that is shown; goes along with a branch."""
-    state = st.session_state
-    job = services.board().job(state.get("watching") or "")
-    if job and job.key != state["watching"]:
-        if not state.get("follow"):
+    job = services.board().job(session.watched() or "")
+    if job and job.key != session.watched():
+        if not st.session_state.get("follow"):
             return None
         if services.board().store.log(job.key):  # until the branch has begun, its parent stays on the page
-            watch(job.key, follow=True)
+            session.watch(job.key, follow=True)
             st.rerun()  # the link, which the sidebar writes, names the branch from now on
     return job
 
@@ -91,7 +63,7 @@ def _follow() -> Job | None:
 def _welcome(visitor: str) -> None:
     for job in services.board().jobs():
         if job.live and job.kind == "run":
-            st.button(f"Watch the run under way: {job.label}", key=f"join {job.key}", on_click=watch, args=(job.key,),
+            st.button(f"Watch the run under way: {job.label}", key=f"join {job.key}", on_click=session.watch, args=(job.key,),
                       kwargs={"follow": True})  # fmt: skip
     key = services.example_key()
     if key is None:
@@ -114,17 +86,18 @@ def _empty(job: Job | None, run: StoredRun | None) -> None:
     st.markdown(f"#### {text} …")
 
 
-def _moment(look: Look, job: Job | None) -> None:
+def _moment(look: Look, job: Job | None, room: DeltaGenerator | None) -> None:
     moving = bool(job and job.live and not job.held)
     epoch = look.run.last_epoch
     if not moving and len(look.run.epochs) > 1:
-        epoch = controls.scrubber(look.run)
+        with room or st.container():
+            epoch = replay.scrubber(look.run)
     elif moving:
         st.session_state.pop("shown epoch", None)
     pictures = not moving or epoch % PICTURES_EVERY == 0 or _slow(look.log)
     _elements(look, epoch, pictures=pictures)
     if not moving:
-        controls.provenance(look.run)
+        replay.provenance(look.run)
 
 
 def _slow(log: list) -> bool:
@@ -138,4 +111,4 @@ def _elements(look: Look, epoch: int, *, pictures: bool) -> None:
     try:
         elements.board(services.board_blob(root, run.key, epoch, pictures, look.store, run.spec), key="board")
     except ValueError as error:
-        st.warning(f"{str(error)[0].upper()}{str(error)[1:]}.")
+        st.warning(session.sentence(str(error)))

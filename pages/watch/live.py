@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from pages.parts import controls, services, sidebar, watching
+from pages.parts import download, services, session, sidebar, watching
 
 visitor = services.visitor()
+session.open_from_link()
 if problem := st.session_state.pop("link problem", None):
     st.warning(problem)
 try:
@@ -12,6 +13,5 @@ try:
 except ValueError as error:
     spec = None
     st.error(f"This cannot be run: {error}.")
-watching.open_from_link()
-controls.offer_download(spec, visitor)
+download.offer(spec, visitor)
 watching.draw(spec, visitor)

@@ -1,0 +1,72 @@
+"""A run that does not move: its scrubber, and the replay from its start."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.store import StoredRun
+from pages.parts import services
+
+
+def playing() -> bool:
+    """Whether the run that is shown is being replayed."""
+    return bool(st.session_state.get("replay"))
+
+
+def play(run: StoredRun) -> None:
+    """Replays the run from its start."""
+    st.session_state["replay"] = True
+    st.session_state[_name(run)] = run.epochs[0]
+
+
+def scrubber(run: StoredRun) -> int:
+    """The epoch to show, with a replay switch: the last one until a person moves it, and again when the run has grown."""
+    state = st.session_state
+    epochs = list(run.epochs)
+    name = _name(run)
+    shown = state.get(name, epochs[-1])
+    if playing():
+        place = min(epochs.index(shown) + 1, len(epochs) - 1)
+        state[name] = epochs[place]
+        state["replay"] = place < len(epochs) - 1
+    left, right = st.columns([1, 7], vertical_alignment="bottom")
+    left.button(
+        "Halt" if playing() else "Replay", key="replay button", width="stretch", on_click=_turn,
+        args=(name, epochs), shortcut="L", help="Plays the stored run from its start.",
+    )  # fmt: skip
+    state.setdefault(name, epochs[-1])
+    state["shown epoch"] = right.select_slider(
+        "Epoch",
+        options=epochs,
+        key=name,
+        on_change=_halt,
+        label_visibility="collapsed",
+        format_func=lambda e: f"epoch {e}",
+    )
+    return state["shown epoch"]
+
+
+def _name(run: StoredRun) -> str:
+    return f"scrub {run.key} {run.last_epoch}"
+
+
+def _turn(name: str, epochs: list[int]) -> None:
+    state = st.session_state
+    state["replay"] = not state.get("replay")
+    if state["replay"] and state.get(name, epochs[-1]) == epochs[-1]:
+        state[name] = epochs[0]
+
+
+def _halt() -> None:
+    st.session_state["replay"] = False
+
+
+def provenance(run: StoredRun) -> None:
+    """A line on what a finished run was made on."""
+    made = services.store_of(run.key).provenance(run.key)
+    if made:
+        versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
+        threads = f"{made['threads']} thread{'s' if made['threads'] > 1 else ''}"
+        st.caption(
+            f"{run.label} · made on {made['device']}, {made['number_type']}, {threads}; {versions}; key {run.key}"
+        )

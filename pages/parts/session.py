@@ -1,0 +1,63 @@
+"""What this browser's session is looking at, and what it was told. Nothing here draws."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from core.store import StoreError
+from pages.parts import services
+
+HURRY_SECONDS = 2.0  # after a command the page looks often, until the worker has answered
+REFUSAL_SECONDS = 12.0
+
+
+def watch(key: str, *, follow: bool) -> None:
+    """Shows the run `key` from now on; `follow`: go along when a cut by hand turns it into a branch."""
+    st.session_state["watching"], st.session_state["follow"] = key, follow
+    st.session_state.pop("replay", None)
+    st.session_state.pop("shown epoch", None)
+
+
+def watched() -> str | None:
+    """The key of the run that is shown, None if none is."""
+    return st.session_state.get("watching")
+
+
+def open_from_link() -> None:
+    """On a session's first run, watches the run that the link names."""
+    wanted = st.query_params.get("run")
+    if wanted and watched() is None and "link read" not in st.session_state:
+        try:
+            services.store_of(wanted).open(wanted)
+            watch(wanted, follow=True)
+        except StoreError as error:
+            st.session_state["link problem"] = f"The link names a run that is not here: {error}."
+    st.session_state["link read"] = True
+
+
+def hurry() -> None:
+    """A command was sent: look often for a while."""
+    st.session_state["hurry until"] = time.monotonic() + HURRY_SECONDS
+
+
+def hurrying() -> bool:
+    """Whether a command was sent just now."""
+    return time.monotonic() < st.session_state.get("hurry until", 0.0)
+
+
+def refuse(error: ValueError) -> None:
+    """Keeps the sentence on the page long enough to be read, however often the page is drawn meanwhile."""
+    st.session_state["refused"] = (str(error), time.monotonic() + REFUSAL_SECONDS)
+
+
+def refusal() -> str | None:
+    """The sentence to show, as one: capital first, full stop last."""
+    text, until = st.session_state.get("refused", ("", 0.0))
+    return sentence(text) if time.monotonic() < until else None
+
+
+def sentence(text: str) -> str:
+    """An error's text as a sentence on a page."""
+    return f"{text[0].upper()}{text[1:]}."
