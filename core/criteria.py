@@ -89,7 +89,7 @@ def scores(name: str, evidence: Evidence) -> Scores:
     return get(name).function(evidence)
 
 
-@criterion("activation-frequency", "Activation frequency (the paper's text)", "neuron")
+@criterion("activation-frequency", "Activation frequency", "neuron")
 def activation_frequency(evidence: Evidence) -> Scores:
     """How often the neuron fired (activation > 0) on training images, counted while training. The least active go
     first, as the text of Ganguli and Chong (2024) says."""
@@ -102,7 +102,7 @@ def magnitude(evidence: Evidence) -> Scores:
     return [np.abs(weight) for weight in evidence.network.weights[:-1]]
 
 
-@criterion("random-matched", "Random, matched per layer", "neuron", needs=["rng"])
+@criterion("random-matched", "Random, matched", "neuron", needs=["rng"])
 def random_matched(evidence: Evidence) -> Scores:
     """Activation frequency's scores, shuffled among the living neurons of each layer: as many neurons go per layer and
     round, but any of them. The control that tells whether *which* neurons go matters."""
@@ -115,20 +115,20 @@ def random_matched(evidence: Evidence) -> Scores:
     return shuffled
 
 
-@criterion("inactivity", "Inactivity (as released: the busiest go)", "neuron")
+@criterion("inactivity", "Inactivity (as released)", "neuron")
 def inactivity(evidence: Evidence) -> Scores:
     """How often the neuron did not fire. The lowest go first, so the *busiest* neurons are cut: the direction of the
     authors' released code of January 2024, opposite to the paper's text."""
     return [(evidence.seen - fired).astype(np.float64) for fired in evidence.fired]
 
 
-@criterion("activation-frequency-weight", "Activation frequency × |weight|", "weight")
+@criterion("activation-frequency-weight", "Activation × |weight|", "weight")
 def activation_frequency_weight(evidence: Evidence) -> Scores:
     """The receiving neuron's firing count times the absolute weight: the paper's "neuron_wts" ranking, text's direction."""
     return _times_magnitude(activation_frequency(evidence), evidence)
 
 
-@criterion("inactivity-weight", "Inactivity × |weight| (as released)", "weight")
+@criterion("inactivity-weight", "Inactivity × |weight|", "weight")
 def inactivity_weight(evidence: Evidence) -> Scores:
     """How often the receiving neuron did not fire, times the absolute weight: the released code's "neuron_wts" ranking."""
     return _times_magnitude(inactivity(evidence), evidence)
@@ -154,10 +154,10 @@ def random_neurons(evidence: Evidence) -> Scores:
     return [rng.random(weight.shape[0]) for weight in evidence.network.weights[:-1]]
 
 
-@criterion("apoz", "APoZ (average percentage of zeros)", "neuron", needs=["inputs"])
+@criterion("apoz", "APoZ", "neuron", needs=["inputs"])
 def apoz(evidence: Evidence) -> Scores:
-    """One minus the share of zeros among the neuron's activations, measured on training images at the moment of the cut
-    instead of counted during training (Hu et al. 2016, arXiv 1607.03250)."""
+    """Average percentage of zeros: one minus the share of zeros among the neuron's activations, measured on training
+    images at the moment of the cut instead of counted during training (Hu et al. 2016, arXiv 1607.03250)."""
     inputs = evidence.need("inputs", "apoz")
     return [np.mean(activation > 0, axis=0) for activation in evidence.network.activations(inputs)]
 

@@ -188,7 +188,9 @@ def _main_controls() -> None:
 
 
 def _criterion_label(name: str) -> str:
-    return "No pruning" if name == NONE else criteria.get(name).label
+    if name == NONE:
+        return "No pruning"
+    return criteria.get(name).label if name in FIRST else f"More: {criteria.get(name).label}"
 
 
 def _more_controls() -> None:
