@@ -15,7 +15,7 @@ class Job:
 
     key: the run's key now (a cut by hand changes it: `trail` holds the earlier ones). state: one of LIVE, or "finished",
     "stopped", "failed". place: in the queue, from 1; 0 when not queued. epoch and share: what is being trained. text: the
-    reason it ended, or what a person should know.
+    reason it ended. notices: what a person should know besides, such as a damaged file that was set aside.
     """
 
     key: str
@@ -27,6 +27,7 @@ class Job:
     epoch: int = 0
     share: float = 0.0
     text: str = ""
+    notices: tuple[str, ...] = ()
     trail: tuple[str, ...] = ()
     pause_at_cuts: bool = False
     pace: float = 0.0
@@ -54,7 +55,7 @@ def after(job: Job, said: dict[str, Any]) -> Job:
     if kind == "key":
         return replace(job, key=said["key"], trail=(*job.trail, job.key))
     if kind == "notice":
-        return replace(job, text=said["text"])
+        return replace(job, notices=(*job.notices, said["text"]))
     if kind == "stopped":
         return replace(job, state="stopped", epoch=said["epoch"], text="stopped by hand: it can be resumed")
     ended = {"done": "finished", "failed": "failed"}

@@ -322,9 +322,8 @@ def test_a_notice_and_a_torn_line_of_the_worker_are_survived(board, whole):
     last = store.root / "runs" / key / f"epoch-{whole.open(key).last_epoch:03d}.safetensors"
     last.write_bytes(last.read_bytes()[:-100])
     board.start(spec, "ann", pause_at_cuts=True)
-    told = []
-    wait_until(lambda: told.append(board.job(key).text) or state(board, key) == "finished")
-    assert any("was damaged; it is set aside" in text for text in told)
+    ended = wait_for_state(board, key, "finished")
+    assert any("was damaged; it is set aside" in notice for notice in ended.notices)
     assert last.with_name(last.name + ".damaged").is_file()
     assert_same_end(store, whole, key)
 

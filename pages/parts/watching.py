@@ -36,8 +36,10 @@ def _poll(spec: RunSpec | None, visitor: str, pace: float) -> None:
     look = services.look(key, moving=bool(job and job.live and not job.held)) if key else None
     run, log = (look.run, look.log) if look else (None, [])
     room = controls.draw(spec, visitor, job, run, log)
-    if job and (job.state == "failed" or (job.live and job.text)):
-        (st.error if job.state == "failed" else st.info)(session.sentence(job.text))
+    for notice in job.notices if job else ():
+        st.info(session.sentence(notice))
+    if job and job.state == "failed":
+        st.error(session.sentence(job.text))
     if run is None and job is None:
         _welcome(visitor)
     elif run is None or run.spec is None or not log:

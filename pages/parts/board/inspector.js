@@ -66,7 +66,7 @@ function showPicture(part, { header, layer, unit, weights, dpr, size }) {
   ctx.imageSmoothingEnabled = false;
   const gain = gainOf(pictures.bytes, unit, header.image_shape[0] * header.image_shape[1]);
   ctx.drawImage(pictureOf(pictures.bytes, unit, header.image_shape, weights.living, gain), 0, 0, side, side);
-  const what = layer === 0 ? "incoming weights" : "back-projection";
+  const what = `${layer === 0 ? "incoming weights" : "back-projection"}, own scale`; // brightened: compare shapes, not strength
   const caption = pictures.epoch === header.epoch ? what : `${what}, epoch ${pictures.epoch}`;
   say(part.caption, caption);
   canvas.setAttribute("aria-label", `${caption} of neuron ${unit} as an image; red positive, blue negative`);
