@@ -14,10 +14,10 @@ function keepPictures(header, arrays) {
   if (keptPictures.size > 4) keptPictures.delete(keptPictures.keys().next().value);
 }
 
-/** Bytes of a layer's pictures and the epoch that they are of; null where this run has not shown any. */
+/** Bytes of a layer's pictures and the epoch that they are of; null where this run has shown none up to this epoch. */
 function picturesOf(header, layer) {
   const kept = keptPictures.get(header.run);
-  return kept?.layers[layer] ? { bytes: kept.layers[layer], epoch: kept.epoch } : null;
+  return kept?.layers[layer] && kept.epoch <= header.epoch ? { bytes: kept.layers[layer], epoch: kept.epoch } : null;
 }
 
 function fateInWords({ state, living }, unit, shownPlace, cut) {
