@@ -206,7 +206,7 @@ class RunSpec(Checked):
         return dataclasses.replace(self, hand_cuts=cuts, parent=self.key(), max_epochs=longer)
 
     def label(self) -> str:
-        """One line for people: data, widths, criterion, ratio, rounds, seed."""
+        """One line for people: data, widths, criterion, ratio, rounds, seed, and whatever else is not at its default."""
         parts = [self.dataset, "-".join(map(str, self.hidden))]
         if self.pruning is None:
             parts.append("no pruning")
@@ -216,6 +216,9 @@ class RunSpec(Checked):
             rounds = f"{self.pruning.rounds} round{'s' if self.pruning.rounds > 1 else ''}"
             parts.append(f"{self.pruning.criterion} {self.pruning.ratio * 100:g} % in {rounds}")
         parts.append(f"seed {self.seed}")
+        parts += _unusual(self, {"dataset", "hidden", "seed", "pruning", "hand_cuts", "parent"})
+        if self.pruning is not None:
+            parts += _unusual(self.pruning, {"criterion", "ratio", "rounds", "selection"})
         if self.hand_cuts:
             parts.append(
                 ", ".join(f"cut by hand to {cut.ratio * 100:g} % at epoch {cut.epoch}" for cut in self.hand_cuts)
@@ -242,6 +245,16 @@ def _widths(hidden: Any) -> tuple[int, ...]:
         if isinstance(width, bool) or not isinstance(width, numbers.Integral) or not 1 <= width <= 4096:
             raise ValueError(f"hidden layer width {width!r} is not allowed: {advice}")
     return tuple(int(width) for width in hidden)
+
+
+def _unusual(spec: Any, named: set[str]) -> list[str]:
+    """The settings that are not at their default, in words, but those in `named`, which the label has already."""
+    fields = [field for field in dataclasses.fields(spec) if field.name not in named]
+    values = [(field.name.replace("_", " "), getattr(spec, field.name), field.default) for field in fields]
+    texts = [
+        (name, f"{value:g}" if isinstance(value, float) else value) for name, value, usual in values if value != usual
+    ]
+    return [name if text is True else f"{name} {text}" for name, text in texts]
 
 
 def _plain(spec: Any) -> dict[str, Any]:

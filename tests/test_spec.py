@@ -266,3 +266,17 @@ def test_labels_say_what_a_person_would():
     )
     assert "mean − k·σ in 3 rounds" in RunSpec(pruning=PruningSpec(selection="deviation", rounds=3)).label()
     assert RunSpec(hand_cuts=(HandCut(epoch=4, ratio=0.3),)).label().endswith("cut by hand to 30 % at epoch 4")
+
+
+def test_runs_that_differ_in_anything_have_labels_that_differ():
+    usual = RunSpec()
+    others = [
+        RunSpec(learning_rate=0.1),
+        RunSpec(optimizer="adam"),
+        RunSpec(pruning=PruningSpec(reset_counts=True)),
+        RunSpec(pruning=PruningSpec(budget="increment")),
+        as_released(),
+    ]
+    assert len({spec.label() for spec in [usual, *others]}) == 1 + len(others)
+    assert others[0].label() == f"{usual.label()} · learning rate 0.1"
+    assert others[2].label().endswith(" · reset counts")
