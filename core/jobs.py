@@ -182,7 +182,10 @@ class JobBoard:
         if job and job.live and job.key == key:
             raise JobError("this run is being trained now: stop it first, then delete it")
         if self.watched(key):
-            raise JobError("this run is being watched on a page: open another run there, then delete it")
+            raise JobError(
+                "this run is being watched on a page: open another run there, or leave that page and wait "
+                f"{WATCHED_SECONDS:.0f} seconds, then delete it"
+            )
         self.store.delete(key)
 
     def close(self) -> None:

@@ -49,7 +49,8 @@ def example() -> Store:
 
 def store_of(key: str) -> Store:
     """Where the run is kept: this computer's cache, once it was started here, or what ships with the explorer."""
-    here = (board().store.root / "runs" / key).is_dir() or board().job(key) is not None
+    job = board().job(key)
+    here = (board().store.root / "runs" / key).is_dir() or (job is not None and job.live)
     return board().store if here else example()
 
 

@@ -40,7 +40,7 @@ def _poll(spec: RunSpec | None, visitor: str, pace: float) -> None:
         st.info(session.sentence(notice))
     if job and job.state == "failed":
         st.error(session.sentence(job.text))
-    if run is None and job is None:
+    if run is None and not (job and job.live):  # nothing chosen yet, deleted since, or failed before its first moment
         _welcome(visitor)
     elif run is None or run.spec is None or not log:
         _empty(job, run)
