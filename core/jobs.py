@@ -153,9 +153,15 @@ class JobBoard:
                 work.task["pace"] = float(values["seconds"])
             before = work.job
             self._send(work, {"command": command} | values)
-            if command in ("pause", "resume", "step", "next-cut", "stop"):
-                # Waiting lets the lock go; the page that sent the command then shows the answer at once.
+            # Waiting lets the lock go; the page that sent the command then shows the answer at once.
+            if command in ("pause", "resume", "next-cut", "stop"):
                 self._changed.wait_for(lambda: work.job.state != before.state, ANSWER_SECONDS)
+            elif command == "step":  # a short epoch is over, and held again, by then
+
+                def stepped() -> bool:
+                    return work.job.held and (work.job.epoch, work.job.share) != (before.epoch, before.share)
+
+                self._changed.wait_for(stepped, ANSWER_SECONDS)
 
     def prune(self, key: str, visitor: str, epoch: int, ratio: float) -> str:
         """Cuts the run by hand: the one under way at the end of its epoch, a stored one at the end of `epoch`. It goes on as

@@ -124,6 +124,16 @@ def test_the_first_visit_shows_the_example_and_one_obvious_button(cache):
     assert [one.label for one in app.main.button if not one.disabled] == ["Start"]
 
 
+def test_a_run_deleted_since_leaves_the_welcome_page(cache):
+    spec = digits(max_epochs=1)
+    list(experiment.run(spec, cache))
+    app = visit(run=spec.key())
+    assert "Epoch limit reached" not in said(app) and "An example that ships" not in said(app)
+    cache.delete(spec.key())
+    app.run()
+    assert not app.exception and "An example that ships" in said(app)
+
+
 def test_without_the_example_the_page_still_says_what_to_do(cache, monkeypatch, tmp_path):
     monkeypatch.setattr(services, "EXAMPLE", tmp_path / "none")
     assert "Nothing is stored yet. Press Start" in said(visit())
