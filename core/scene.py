@@ -138,12 +138,12 @@ def board(store: Store, spec: RunSpec, key: str, epoch: int, *, pictures: bool =
         state = np.where(alive, np.where(ways_out[layer], ALIVE, NO_WAY_OUT), OLDER_DEAD)
         state[~alive & newest[layer]] = NEWEST_DEAD
         arrays |= {
-            f"rate_{layer}": _byte((frequency - low) / (high - low) if high > low else frequency * 0 + 0.5),
-            f"share_{layer}": _byte(now.state.kept[layer][:, fed].mean(axis=1) if fed.any() else alive * 0.0),
+            f"rate_{layer}": byte((frequency - low) / (high - low) if high > low else frequency * 0 + 0.5),
+            f"share_{layer}": byte(now.state.kept[layer][:, fed].mean(axis=1) if fed.any() else alive * 0.0),
             f"state_{layer}": state.astype(np.uint8),
             f"order_{layer}": order[layer].astype(np.uint16),
             f"frequency_{layer}": frequency.astype(np.float32),
-            f"by_class_{layer}": _byte(now.fired_by_class[layer] / np.maximum(1, now.class_sizes)[:, None]),
+            f"by_class_{layer}": byte(now.fired_by_class[layer] / np.maximum(1, now.class_sizes)[:, None]),
             f"start_values_{layer}": start[layer].astype(np.float32),
         }
         described = {
@@ -195,7 +195,7 @@ def _before_cut(arrays: dict[str, np.ndarray], layer: int, now: Snapshot, uncut:
     kept = uncut.weights[layer][:, fed] != 0
     arrays |= {
         f"before_values_{layer}": now.spectra[0][layer].astype(np.float32),
-        f"before_share_{layer}": _byte(kept.mean(axis=1) if fed.any() else alive * 0.0),
+        f"before_share_{layer}": byte(kept.mean(axis=1) if fed.any() else alive * 0.0),
         f"before_state_{layer}": np.where(alive, np.where(way_out, ALIVE, NO_WAY_OUT), OLDER_DEAD).astype(np.uint8),
     }
     return {"before_alive": int(alive.sum()), "before_way_out": int(way_out.sum())}
@@ -250,7 +250,8 @@ def _pictures(network: Network) -> list[np.ndarray]:
     return images
 
 
-def _byte(share: np.ndarray) -> np.ndarray:
+def byte(share: np.ndarray) -> np.ndarray:
+    """Shares 0..1 as uint8 0..255; NaN as 0."""
     return np.clip(np.round(np.nan_to_num(share) * 255), 0, 255).astype(np.uint8)
 
 

@@ -11,8 +11,9 @@ REPOSITORY = Path(__file__).parents[1]
 CORE, PAGES = REPOSITORY / "core", REPOSITORY / "pages"
 
 ORDER = (
-    "formats places downloads datasets network criteria spectra masks spec recipe events snapshot layout log store step "
-    "training cut experiment sweep tables scene example worker job jobs figures"
+    "formats places downloads datasets network criteria spectra lowrank queues masks timetable spec recipe events "
+    "snapshot layout log store step training cut experiment sweep tables grid atlas shelf scene stage example worker job "
+    "jobs figures"
 ).split()
 TRAINS = {"step", "training", "cut", "experiment"}  # the only files that import torch, and those that import them
 COMMANDS = {"example"}  # run by hand as `python -m core.…`, imported by nothing
