@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from core import criteria, masks, training
 from core.criteria import Evidence
 from core.datasets import Dataset
+from core.network import Network
 from core.recipe import CutOrder
 from core.snapshot import TrainingState
 from core.spec import PruningSpec, RunSpec
 
 BY_HAND = PruningSpec()  # how a cut by hand ranks in a run that plans no pruning
+Counts = tuple[Sequence[np.ndarray], int]  # (fired, seen)
 
 
-def evidence(spec: RunSpec, criterion: str, state: TrainingState, data: Dataset, epoch: int) -> Evidence:
+def evidence(
+    spec: RunSpec, criterion: str, network: Network, counts: Counts, data: Dataset, epoch: int, draw: int = 0
+) -> Evidence:
     """What `criterion` needs at the end of `epoch`: counts always; images, gradients and draws only if it asks for them.
 
-    Images and gradients come from a seeded sample of training images; draws from (seed, epoch).
+    Images and gradients come from a seeded sample of training images; draws from (seed, epoch), further ones by `draw`.
     """
     needs = criteria.get(criterion).needs
-    network = state.network()
     images, gradients = None, None
     if needs & {"inputs", "gradients"}:
         images, labels = training.calibration(spec, data, epoch)
     if "gradients" in needs:
         gradients = training.gradients(network, images, labels)
-    rng = training.stream(spec.seed, epoch, "criterion")
-    return Evidence(network, state.fired, state.seen, images, gradients, rng)
+    return Evidence(network, *counts, images, gradients, training.stream(spec.seed, epoch, "criterion", draw))
 
 
-def choose(spec: RunSpec, order: CutOrder, state: TrainingState, data: Dataset, epoch: int) -> masks.Masks:
-    """The masks that `order` asks for, by the spec's criterion."""
+def choose(
+    spec: RunSpec, order: CutOrder, state: TrainingState, data: Dataset, epoch: int, counts: Counts | None = None
+) -> masks.Masks:
+    """The masks that `order` asks for, by the spec's criterion or the cut's own. `counts`: those at the epoch's end, for a
+    cut with a criterion of its own; the state's unless given."""
     plan = spec.pruning or BY_HAND
+    hand = order.hand
+    own = hand is not None and hand.criterion is not None
+    criterion = hand.criterion if own else plan.criterion
+    scope = (hand and hand.scope) or plan.scope
     network = state.network()
-    scores = criteria.scores(plan.criterion, evidence(spec, plan.criterion, state, data, epoch))
+    counts = counts if own and counts else (state.fired, state.seen)
+    scores = criteria.scores(criterion, evidence(spec, criterion, network, counts, data, epoch))
     if order.deviation is not None:
         return masks.below_deviation(scores, network, order.deviation, plan.min_units, redundancy=plan.redundancy)
     total = sum(weight.size for weight in network.weights)
@@ -40,8 +54,9 @@ def choose(spec: RunSpec, order: CutOrder, state: TrainingState, data: Dataset, 
         scores,
         network,
         order.ratio,
-        plan.scope,
+        scope,
         plan.min_units,
         count=None if order.share is None else round(order.share * total),
         redundancy=plan.redundancy,
+        by_hand=hand.by_hand if hand else masks.NOBODY,
     )

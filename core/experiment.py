@@ -145,7 +145,7 @@ def _train(
             stages.append(_singular_values(state))
         accuracy = valid.accuracy
         for order in decision.cuts if stages else ():
-            chosen = cut.choose(spec, order, state, data, epoch)
+            chosen = cut.choose(spec, order, state, data, epoch, (trained.fired, trained.seen))
             state = state.with_kept(chosen.kept)
             if spec.pruning and spec.pruning.reset_counts:
                 state = state.with_counts_reset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-LIVE = ("queued", "starting", "training", "paused", "held at a cut", "downloading")
+LIVE = ("queued", "starting", "training", "paused", "held at a cut", "downloading", "building")
 HELD = ("paused", "held at a cut")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.spec import PruningSpec, RunSpec
+from core.spec import HandCut, PruningSpec, RunSpec
 
 DECAY = 0.8  # round i takes a share in proportion to DECAY ** i
 STOP_FACTOR, STOP_TICKS = 1.1, 3  # the released early stopping
@@ -33,7 +33,7 @@ class CutOrder:
 
     ratio: all weights that are zero afterwards, 0..1. share: of all weights, to remove from those still alive. deviation:
     the k of mean − k · σ. round: from 1, or None for a cut made by hand. planned: the cumulative ratio that the plan asks
-    for by now, or None.
+    for by now, or None. hand: the cut that a person asked for, or None.
     """
 
     round: int | None
@@ -41,6 +41,7 @@ class CutOrder:
     share: float | None = None
     deviation: float | None = None
     planned: float | None = None
+    hand: HandCut | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def after_epoch(spec: RunSpec, state: State, epoch: int, train_accuracy: float, 
     if state.rounds_done < len(due) and train_accuracy >= due[state.rounds_done]:
         state = replace(state, rounds_done=state.rounds_done + 1)
         cuts.append(cut_order(spec.pruning, state.rounds_done))
-    cuts += [CutOrder(None, ratio=cut.ratio) for cut in spec.hand_cuts if cut.epoch == epoch]
+    cuts += [CutOrder(None, ratio=cut.ratio, hand=cut) for cut in spec.hand_cuts if cut.epoch == epoch]
     return Decision(state, _reason_to_end(spec, state, epoch, train_accuracy, bool(cuts)), tuple(cuts))
 
 

@@ -17,6 +17,8 @@ import safetensors.numpy
 from core import recipe
 from core.network import Network
 
+WORTH_PACKING = 0.9  # share of non-zero weights under which a matrix is stored without its zeros
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingState:
@@ -36,12 +38,12 @@ class TrainingState:
 
     def network(self) -> Network:
         """The network as it is now: what is not kept is zero."""
-        return Network([w * k for w, k in zip(self.weights, self.kept, strict=True)], self.biases)
+        return Network(_masked(self.weights, self.kept), self.biases)
 
     def with_kept(self, kept: Sequence[np.ndarray]) -> TrainingState:
         """The state after a cut: only what `kept` and the masks so far both keep stays."""
         kept = tuple(old & new for old, new in zip(self.kept, kept, strict=True))
-        return replace(self, kept=kept, weights=tuple(w * k for w, k in zip(self.weights, kept, strict=True)))
+        return replace(self, kept=kept, weights=tuple(_masked(self.weights, kept)))
 
     def with_counts_reset(self) -> TrainingState:
         """The state with every count at zero."""
@@ -83,8 +85,14 @@ class Snapshot:
         """The file's content, safetensors: masks at one bit a weight, no pickle."""
         arrays: dict[str, np.ndarray] = {"class_sizes": self.class_sizes}
         state = self.state
+        for place, weight in enumerate(self.trained):
+            weight = np.ascontiguousarray(weight)
+            there = weight.view(np.uint32) != 0  # every bit counts: -0.0 is kept, though nothing here makes one
+            if np.count_nonzero(there) < WORTH_PACKING * weight.size:
+                arrays |= {f"packed.{place}": weight[there], f"there.{place}": np.packbits(there)}
+            else:
+                arrays[f"weight.{place}"] = weight
         for name, group in (
-            ("weight", self.trained),
             ("bias", state.biases),
             ("kept", [np.packbits(mask) for mask in state.kept]),
             ("fired", self.fired),
@@ -100,6 +108,7 @@ class Snapshot:
             "counting_seen": state.seen,
             "steps": state.steps,
             "policy": {k: v.hex() if isinstance(v, float) else v for k, v in vars(self.policy).items()},
+            "shapes": [weight.shape for weight in self.trained],
             "stages": len(self.spectra),
             "ended": self.ended,
         }
@@ -119,15 +128,15 @@ def from_bytes(content: bytes) -> Snapshot:
             found = [key for key in arrays if key.rpartition(".")[0] == name]
             return tuple(_read_only(arrays[f"{name}.{place}"]) for place in range(len(found)))
 
-        trained = group("weight")
-        bits = group("kept")
+        biases, bits = group("bias"), group("kept")
+        trained = tuple(_weight(arrays, place, header) for place in range(len(biases)))
         kept = tuple(
             _read_only(np.unpackbits(packed, count=weight.size).astype(bool).reshape(weight.shape))
             for packed, weight in zip(bits, trained, strict=True)
         )
         state = TrainingState(
-            weights=tuple(_read_only(weight * mask) for weight, mask in zip(trained, kept, strict=True)),
-            biases=group("bias"),
+            weights=tuple(map(_read_only, _masked(trained, kept))),
+            biases=biases,
             kept=kept,
             fired=group("counting"),
             seen=header["counting_seen"],
@@ -149,6 +158,21 @@ def from_bytes(content: bytes) -> Snapshot:
         )
     except (safetensors.SafetensorError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"not a snapshot of a run: {error}") from error
+
+
+def _weight(arrays: dict[str, np.ndarray], place: int, header: dict) -> np.ndarray:
+    """The weights of one layer, stored whole or, where many are zero, as the others and where they stand."""
+    if f"weight.{place}" in arrays:
+        return _read_only(arrays[f"weight.{place}"])
+    weight = np.zeros(header["shapes"][place], np.float32)
+    there = np.unpackbits(arrays[f"there.{place}"], count=weight.size).astype(bool)
+    weight[there.reshape(weight.shape)] = arrays[f"packed.{place}"]
+    return _read_only(weight)
+
+
+def _masked(weights: Sequence[np.ndarray], kept: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Not a product: that would leave -0.0 behind, which the packed form of a snapshot has no room for."""
+    return [np.where(mask, weight, np.float32(0)) for weight, mask in zip(weights, kept, strict=True)]
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

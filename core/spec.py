@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import criteria, datasets
-from core.masks import REDUNDANCIES, SCOPES
+from core.masks import REDUNDANCIES, SCOPES, ByHand
 
 # Raise it when the same spec would give other numbers: old results then keep their keys and are not mixed up.
 ENGINE = 2
@@ -117,15 +117,36 @@ class PruningSpec(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class HandCut:
-    """A cut made by hand at the end of `epoch`: afterwards the share `ratio` of all weights is zero."""
+    """A cut made by hand at the end of `epoch`: afterwards the share `ratio` of all weights is zero.
+
+    criterion, scope: what ranks, where it is not the run's own plan; such a cut looks at the counts of the epoch's end even
+    where a planned cut of the same epoch has reset them. killed, spared: neurons chosen on top, as (hidden layer from 0,
+    unit).
+    """
 
     epoch: int
     ratio: float
+    criterion: str | None = None
+    scope: str | None = None
+    killed: tuple[tuple[int, int], ...] = ()
+    spared: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self):
         rule = {"low": 0, "high": 100_000, "kind": "integer", "absent": False}
         object.__setattr__(self, "epoch", _checked("epoch of a cut by hand", self.epoch, rule))
         object.__setattr__(self, "ratio", _checked("ratio", self.ratio, bounds(PruningSpec, "ratio")))
+        if self.criterion is not None:
+            criteria.get(self.criterion)
+        object.__setattr__(
+            self, "scope", _checked("scope", self.scope, bounds(PruningSpec, "scope") | {"absent": True})
+        )
+        for name in ("killed", "spared"):
+            object.__setattr__(self, name, _neurons(name, getattr(self, name)))
+
+    @property
+    def by_hand(self) -> ByHand:
+        """The neurons chosen on top of the ratio."""
+        return ByHand(self.killed, self.spared)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,10 +220,12 @@ class RunSpec(Checked):
         content = {"spec": self.to_dict(), "data": datasets.fingerprint(self.dataset), "engine": ENGINE}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
-    def branch(self, epoch: int, ratio: float) -> RunSpec:
-        """The run that follows this one up to the end of `epoch`, is cut by hand to `ratio` there, and trains on."""
+    def branch(self, epoch: int, ratio: float, **how: Any) -> RunSpec:
+        """The run that follows this one up to the end of `epoch`, is cut by hand to `ratio` there, and trains on.
+
+        `how`: HandCut's other fields."""
         longer = self.max_epochs if epoch < self.max_epochs else min(10_000, epoch + self.max_epochs)
-        cuts = (*(cut for cut in self.hand_cuts if cut.epoch <= epoch), HandCut(epoch=epoch, ratio=ratio))
+        cuts = (*(cut for cut in self.hand_cuts if cut.epoch <= epoch), HandCut(epoch=epoch, ratio=ratio, **how))
         return dataclasses.replace(self, hand_cuts=cuts, parent=self.key(), max_epochs=longer)
 
     def label(self) -> str:
@@ -220,9 +243,7 @@ class RunSpec(Checked):
         if self.pruning is not None:
             parts += _unusual(self.pruning, {"criterion", "ratio", "rounds", "selection"})
         if self.hand_cuts:
-            parts.append(
-                ", ".join(f"cut by hand to {cut.ratio * 100:g} % at epoch {cut.epoch}" for cut in self.hand_cuts)
-            )
+            parts.append(", ".join(_in_words(cut) for cut in self.hand_cuts))
         return " · ".join(parts)
 
 
@@ -245,6 +266,29 @@ def _widths(hidden: Any) -> tuple[int, ...]:
         if isinstance(width, bool) or not isinstance(width, numbers.Integral) or not 1 <= width <= 4096:
             raise ValueError(f"hidden layer width {width!r} is not allowed: {advice}")
     return tuple(int(width) for width in hidden)
+
+
+def _neurons(name: str, chosen: Any) -> tuple[tuple[int, int], ...]:
+    """The chosen neurons in one order, each once: the same set is the same cut, and so the same key."""
+    advice = "give pairs of a hidden layer from 0 and a unit from 0, such as ((0, 12), (2, 3))"
+    if not isinstance(chosen, (tuple, list)):
+        raise ValueError(f"{name} {chosen!r} is no list of neurons: {advice}")
+    pairs = set()
+    for one in chosen:
+        whole = isinstance(one, (tuple, list)) and len(one) == 2
+        if not whole or any(isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 0 for n in one):
+            raise ValueError(f"{name} holds {one!r}, which is no neuron: {advice}")
+        pairs.add((int(one[0]), int(one[1])))
+    return tuple(sorted(pairs))
+
+
+def _in_words(cut: HandCut) -> str:
+    text = f"cut by hand to {cut.ratio * 100:g} % at epoch {cut.epoch}"
+    if cut.criterion:
+        text += f" by {cut.criterion}" + (", per layer" if cut.scope == "layer" else "")
+    for name, neurons in (("killed", cut.killed), ("spared", cut.spared)):
+        text += f", {len(neurons)} neuron{'s' if len(neurons) > 1 else ''} {name}" if neurons else ""
+    return text
 
 
 def _unusual(spec: Any, named: set[str]) -> list[str]:

@@ -305,7 +305,7 @@ class Store:
 
     def _is_branch_of(self, spec: RunSpec, parent: str) -> bool:
         stem = self.open(parent).spec
-        return stem is not None and spec == stem.branch(spec.hand_cuts[-1].epoch, spec.hand_cuts[-1].ratio)
+        return stem is not None and spec == stem.branch(**vars(spec.hand_cuts[-1]))
 
     def append(self, key: str, events: list[Event], moment: Snapshot) -> None:
         """Stores the end of an epoch: the snapshot first, then its events in one write."""

@@ -27,9 +27,11 @@ STREAMS = {"start": 0, "shuffle": 1, "criterion": 2, "sample-32": 3, "calibratio
 CALIBRATION = 2048  # training images for criteria that look at images or gradients at the moment of the cut
 
 
-def stream(seed: int, epoch: int, purpose: str) -> np.random.Generator:
-    """The generator for one purpose in one epoch: drawn from (seed, epoch), so no generator state is ever stored."""
-    return np.random.default_rng([seed, epoch, STREAMS[purpose]])
+def stream(seed: int, epoch: int, purpose: str, draw: int = 0) -> np.random.Generator:
+    """The generator for one purpose in one epoch: drawn from (seed, epoch), so no generator state is ever stored.
+
+    `draw` beyond 0: further, independent draws for the same purpose."""
+    return np.random.default_rng([seed, epoch, STREAMS[purpose], *([draw] if draw else [])])
 
 
 def pick_device(wanted: str | None = None) -> str:
@@ -141,6 +143,7 @@ class Trainer:
             [tensor.cpu().numpy() for tensor in group]
             for group in (self._parameters.weights, self._parameters.biases, self._parameters.moments)
         )
+        weights = [weight + np.float32(0) for weight in weights]  # the masks' products leave -0.0 behind
 
         def outer(old: tuple[np.ndarray, ...], new: list[np.ndarray], k: int, layers: Sequence[int]) -> tuple:
             places = zip(layers, old, new, strict=True)

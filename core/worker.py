@@ -173,7 +173,73 @@ def download_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
         say("done", reason=f"{task['dataset']} is downloaded")
 
 
-TASKS = {"run": run_task, "download": download_task}
+def _going(inbox: queue.Queue, say, done: list[float]):
+    """For a piece of work that only says how far it is: hears the share done of the piece under way, answers whether to go
+    on."""
+    last = 0.0
+
+    def going(share: float) -> bool:
+        nonlocal last
+        if time.monotonic() - last > SAY_EVERY:
+            last = time.monotonic()
+            say("progress", epoch=0, share=round((done[0] + share) / done[1], 3))
+        if inbox.empty():
+            return True
+        order = inbox.get_nowait()
+        return order is not None and order.get("command") != "stop"
+
+    return going
+
+
+def atlas_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
+    """Atlases of one stored network, one after the other; what is on the shelf already is left as it is."""
+    from core import surveys
+    from core.atlas import Choice
+    from core.shelf import Shelf
+    from core.store import Store
+
+    store, shelf = Store(task["source"]), Shelf(task["root"])
+    choices = [choice for choice in (Choice(**values) for values in task["choices"]) if not shelf.has(choice)]
+    done = [0.0, max(1, len(choices))]
+    say("state", state="building", epoch=0)
+    for choice in choices:
+        made = surveys.survey(store, choice, _going(inbox, say, done))
+        if made is None:
+            say("stopped", epoch=0)
+            return
+        shelf.put(made)
+        done[0] += 1
+        say("epoch", epoch=int(done[0]), cut=False)
+    shelf.keep_within(Store(task["root"]).quota)
+    say("done", reason="the atlases are built")
+
+
+def retrain_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
+    """The curve "cut once, then n epochs of training", point by point."""
+    from core import surveys
+    from core.atlas import Choice
+    from core.shelf import Shelf
+    from core.store import Store
+
+    store, shelf, choice, epochs = Store(task["source"]), Shelf(task["root"]), Choice(**task["choice"]), task["epochs"]
+    there = {point.percent for point in shelf.points(choice, epochs)}
+    left = tuple(percent for percent in surveys.PERCENTS if percent not in there)
+    say("state", state="building", epoch=0)
+    stopped = False
+    going = _going(inbox, say, [0.0, 1])
+
+    def on(share: float) -> bool:
+        nonlocal stopped
+        stopped = stopped or not going(share)
+        return not stopped
+
+    for number, point in enumerate(surveys.points(store, choice, epochs, left, on), start=1):
+        shelf.add_point(choice, epochs, point)
+        say("epoch", epoch=number, cut=False)
+    say(*(["stopped"] if stopped else ["done"]), **({"epoch": 0} if stopped else {"reason": "the curve is complete"}))
+
+
+TASKS = {"run": run_task, "download": download_task, "atlas": atlas_task, "retrain": retrain_task}
 
 
 def main() -> None:

@@ -603,7 +603,7 @@ def test_what_it_was_made_on_is_recorded(whole):
 def test_evidence_gathers_what_a_criterion_needs_and_no_more(name):
     data, spec = datasets.load("digits"), digits({"criterion": name})
     state = training.start(spec, data)
-    one, two = (cut.evidence(spec, name, state, data, 3) for _ in range(2))
+    one, two = (cut.evidence(spec, name, state.network(), (state.fired, state.seen), data, 3) for _ in range(2))
     needs = criteria.get(name).needs
     assert (one.inputs is not None) == bool(needs & {"inputs", "gradients"})
     assert (one.gradients is not None) == ("gradients" in needs)

@@ -117,8 +117,8 @@ def test_cuts_by_hand_come_after_the_planned_one_and_keep_the_run_going():
     cuts = (HandCut(epoch=2, ratio=0.3), HandCut(epoch=4, ratio=0.5))
     run = RunSpec(pruning=PruningSpec(rounds=1), hand_cuts=cuts)
     decisions = walk(run, [(0.7, 1.0)] + [(0.99, 1.0)] * 8)
-    assert decisions[1].cuts == (recipe.cut_order(run.pruning, 1), CutOrder(None, ratio=0.3))
-    assert decisions[3].cuts == (CutOrder(None, ratio=0.5),)
+    assert decisions[1].cuts == (recipe.cut_order(run.pruning, 1), CutOrder(None, ratio=0.3, hand=cuts[0]))
+    assert decisions[3].cuts == (CutOrder(None, ratio=0.5, hand=cuts[1]),)
     assert len(decisions) == 5 and decisions[-1].stop.startswith("target reached")
     alone = walk(RunSpec(pruning=None, hand_cuts=cuts), [(0.99, 1.0)] * 8)
     assert rounds(alone) == {2: [None], 4: [None]} and len(alone) == 5

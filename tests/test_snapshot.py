@@ -19,7 +19,7 @@ def moment(adam=False, **changes) -> Snapshot:
     kept = tuple(rng.random(shape) < 0.6 for shape in shapes)
     biases = tuple(rng.normal(size=shape[0]).astype("f") for shape in shapes)
     state = TrainingState(
-        weights=tuple(w * k for w, k in zip(weights, kept, strict=True)),
+        weights=tuple(np.where(k, w, np.float32(0)) for w, k in zip(weights, kept, strict=True)),
         biases=biases,
         kept=kept,
         fired=(np.arange(7), np.full(3, 2**40)),

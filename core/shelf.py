@@ -1,0 +1,119 @@
+"""The only file that touches cache/atlases: what can be made again from a run, kept because making it takes seconds.
+
+One folder a run, one file an atlas, and one small file a curve of networks trained on after a cut. Files are written whole or
+not at all; one that cannot be read is taken for absent, since it can be made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import atlas
+from core.atlas import Atlas, Choice
+from core.store import StoreError
+
+SHARE = 0.25  # of the runs' quota: what atlases may take before the longest unused go
+
+
+@dataclass(frozen=True)
+class Point:
+    """The network cut once at `percent`, then trained for some epochs: what is zero and test accuracy, both 0..1."""
+
+    percent: int
+    achieved: float
+    accuracy: float
+
+
+class Shelf:
+    """The atlases in `root`/atlases. Cheap to make; holds no open file."""
+
+    def __init__(self, root: str | os.PathLike = "cache"):
+        self.root = Path(root) / "atlases"
+
+    def has(self, choice: Choice) -> bool:
+        """Whether the atlas is there."""
+        return self._file(choice).is_file()
+
+    def version(self, choice: Choice) -> int:
+        """Changes whenever the atlas is written; 0 while it is not there."""
+        try:
+            return self._file(choice).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def get(self, choice: Choice) -> Atlas | None:
+        """The atlas, None where it is not there or cannot be read."""
+        file = self._file(choice)
+        try:
+            found = atlas.from_bytes(file.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return found if found.choice == choice else None
+
+    def put(self, made: Atlas) -> None:
+        """Stores an atlas. Raises StoreError where the folder cannot be written."""
+        self._write(self._file(made.choice), made.to_bytes())
+
+    def points(self, choice: Choice, epochs: int) -> list[Point]:
+        """What is stored of "cut once, then `epochs` epochs of training", by percent."""
+        try:
+            values = json.loads(self._points_file(choice, epochs).read_text("utf-8"))
+            return sorted((Point(**value) for value in values), key=lambda point: point.percent)
+        except (OSError, ValueError, TypeError):
+            return []
+
+    def add_point(self, choice: Choice, epochs: int, point: Point) -> None:
+        """Stores one more point. Raises StoreError where the folder cannot be written."""
+        others = [other for other in self.points(choice, epochs) if other.percent != point.percent]
+        content = json.dumps([vars(each) for each in (*others, point)])
+        self._write(self._points_file(choice, epochs), content.encode())
+
+    def delete(self, run: str) -> None:
+        """Removes all that is kept of a run."""
+        if run.isalnum():
+            shutil.rmtree(self.root / run, ignore_errors=True)
+
+    def keep_within(self, quota: int) -> int:
+        """Removes the files longest unchanged until all take at most SHARE of `quota` bytes. Returns the bytes freed."""
+        files = sorted((file for file in self.root.glob("*/*") if file.is_file()), key=_changed)
+        excess = sum(file.stat().st_size for file in files) - int(SHARE * quota)
+        freed = 0
+        for file in files:
+            if freed >= excess:
+                break
+            freed += file.stat().st_size
+            file.unlink(missing_ok=True)
+        return freed
+
+    def _file(self, choice: Choice) -> Path:
+        return self.root / choice.run / f"{choice.name}.npz"
+
+    def _points_file(self, choice: Choice, epochs: int) -> Path:
+        return self.root / choice.run / f"{choice.name}-then-{epochs}.json"
+
+    def _write(self, file: Path, content: bytes) -> None:
+        draft = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(content)
+            os.replace(draft, file)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise StoreError(
+                f"the folder {self.root.parent.name}/ cannot be written ({error.strerror or error}): free some space or make "
+                "it writable, then ask again"
+            ) from error
+
+
+def _changed(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0

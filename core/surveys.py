@@ -1,0 +1,93 @@
+"""What a worker does for the stage: atlases of a stored network, and what some epochs of training make of it after a cut."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from core import atlas, criteria, cut, datasets, timetable
+from core.atlas import Atlas, Choice
+from core.datasets import Dataset
+from core.shelf import Point
+from core.snapshot import Snapshot
+from core.spec import RunSpec
+from core.store import Store
+from core.timetable import Timetable
+from core.training import Trainer
+
+MUCH_WORK = 2e9  # images × weights from which a second process is worth its start
+# From the middle outwards, so that the curve has its shape after a few points.
+PERCENTS = (80, 50, 90, 20, 95, 70, 60, 40, 99)
+Going = Callable[[float], bool]
+
+
+def survey(store: Store, choice: Choice, going: Going = lambda share: True) -> Atlas | None:
+    """The atlas of one stored moment. `going` hears the share done and may answer False: then None comes back.
+
+    Raises ValueError where the run, its epoch or its data are not there, or the network diverged.
+    """
+    spec, moment, data = _opened(store, choice)
+    plan = spec.pruning or cut.BY_HAND
+    weights = sum(weight.size for weight in moment.trained)
+    much = (len(data.x_test) + len(data.x_valid)) * weights > MUCH_WORK
+    return atlas.build(
+        choice,
+        moment.state.network(),
+        _scores(spec, moment, data, choice),
+        data,
+        redundancy=plan.redundancy,
+        min_units=plan.min_units,
+        n_jobs=2 if much and (os.cpu_count() or 1) > 1 else 1,
+        progress=going,
+    )
+
+
+def points(
+    store: Store, choice: Choice, epochs: int, percents: tuple[int, ...] = PERCENTS, going: Going = lambda share: True
+) -> Iterator[Point]:
+    """The network cut once at each percent and trained on for `epochs` epochs: test accuracy then. Ends early where `going`
+    answers False. Percents that the stored network is beyond already are left out."""
+    spec, moment, data = _opened(store, choice)
+    plan = spec.pruning or cut.BY_HAND
+    network = moment.state.network()
+    scores = _scores(spec, moment, data, choice)
+    table = timetable.make(scores, network, choice.scope, plan.min_units, redundancy=plan.redundancy)
+    before = table.masks(0).achieved
+    percents = tuple(percent for percent in percents if table.masks(percent).achieved > before)
+    for place, percent in enumerate(percents):
+
+        def still(share: float, place: int = place) -> bool:
+            return going((place + share) / len(percents))
+
+        point = _point(spec, moment, data, table, percent, epochs, still)
+        if point is None:
+            return
+        yield point
+
+
+def _opened(store: Store, choice: Choice) -> tuple[RunSpec, Snapshot, Dataset]:
+    run = store.open(choice.run)
+    if run.spec is None:
+        raise ValueError(run.problem or f"the run {choice.run} cannot be opened")
+    return run.spec, store.snapshot(choice.run, choice.epoch), datasets.load(run.spec.dataset)
+
+
+def _scores(spec: RunSpec, moment: Snapshot, data: Dataset, choice: Choice) -> criteria.Scores:
+    counts, network = (moment.fired, moment.seen), moment.state.network()
+    given = cut.evidence(spec, choice.criterion, network, counts, data, choice.epoch, choice.draw)
+    return criteria.scores(choice.criterion, given)
+
+
+def _point(
+    spec: RunSpec, moment: Snapshot, data: Dataset, table: Timetable, percent: int, epochs: int, going: Going
+) -> Point | None:
+    chosen = table.masks(percent)
+    state = moment.state.with_kept(chosen.kept)
+    if all(kept.any() for kept in chosen.kept):  # with a dead layer nothing but the last biases could still be trained
+        trainer = Trainer(data, [spec], [state])
+        for number in range(1, epochs + 1):
+            for share in trainer.epoch(moment.epoch + number):
+                if not going((number - 1 + share) / epochs):
+                    return None
+        state = trainer.states()[0]
+    return Point(percent, chosen.achieved, state.network().accuracy(data.x_test, data.y_test))

@@ -1,0 +1,79 @@
+"""The shelf: atlases and curves are written whole, read back alike, and never take more room than they may."""
+
+import os
+
+import pytest
+from small import evidence, network
+
+from core import atlas, criteria, datasets
+from core.atlas import Choice
+from core.shelf import SHARE, Point, Shelf
+from core.store import StoreError
+
+
+@pytest.fixture(scope="module")
+def made():
+    data = datasets.load("digits")
+    net = network(sizes=(64, 5, 4, 10))
+    return atlas.build(Choice("abc", 2), net, criteria.scores("activation-frequency", evidence(net)), data)
+
+
+def test_an_atlas_comes_back_as_it_was_put(tmp_path, made):
+    shelf = Shelf(tmp_path)
+    assert not shelf.has(made.choice) and shelf.get(made.choice) is None and shelf.version(made.choice) == 0
+    shelf.put(made)
+    assert shelf.has(made.choice) and shelf.version(made.choice) > 0
+    assert shelf.get(made.choice).to_bytes() == made.to_bytes()
+    assert shelf.get(Choice("abc", 3)) is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 nothing", None])
+def test_a_damaged_atlas_is_taken_for_absent(tmp_path, made, damage):
+    shelf = Shelf(tmp_path)
+    shelf.put(made)
+    [file] = (tmp_path / "atlases" / "abc").iterdir()
+    file.write_bytes(damage if damage is not None else file.read_bytes()[:-100])
+    assert shelf.get(made.choice) is None
+
+
+def test_an_atlas_under_another_name_is_not_served(tmp_path, made):
+    shelf = Shelf(tmp_path)
+    shelf.put(made)
+    [file] = (tmp_path / "atlases" / "abc").iterdir()
+    os.replace(file, file.with_name(f"{Choice('abc', 3).name}.npz"))
+    assert shelf.get(Choice("abc", 3)) is None
+
+
+def test_points_come_back_by_percent_and_a_second_one_replaces_the_first(tmp_path):
+    shelf, choice = Shelf(tmp_path), Choice("abc", 2)
+    assert shelf.points(choice, 2) == []
+    for percent, accuracy in ((80, 0.1), (20, 0.9), (80, 0.5)):
+        shelf.add_point(choice, 2, Point(percent, percent / 100, accuracy))
+    assert shelf.points(choice, 2) == [Point(20, 0.2, 0.9), Point(80, 0.8, 0.5)]
+    assert shelf.points(choice, 3) == []
+
+
+def test_what_is_longest_unchanged_goes_first(tmp_path, made):
+    shelf = Shelf(tmp_path)
+    choices = [Choice("abc", epoch) for epoch in range(3)]
+    for age, choice in enumerate(choices):
+        shelf.put(atlas.Atlas(**{**vars(made), "choice": choice}))
+        os.utime(tmp_path / "atlases" / "abc" / f"{choice.name}.npz", (age, age))
+    size = len(made.to_bytes())
+    shelf.keep_within(int(2.5 * size / SHARE))
+    assert [shelf.has(choice) for choice in choices] == [False, True, True]
+
+
+def test_a_runs_atlases_go_with_it(tmp_path, made):
+    shelf = Shelf(tmp_path)
+    shelf.put(made)
+    shelf.delete("other"), shelf.delete("../atlases")
+    assert shelf.has(made.choice)
+    shelf.delete("abc")
+    assert not shelf.has(made.choice)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path, made):
+    (tmp_path / "atlases").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be written"):
+        Shelf(tmp_path).put(made)
