@@ -9,7 +9,10 @@ from __future__ import annotations
 import io
 import json
 import platform
+import struct
+import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
@@ -43,7 +46,7 @@ class Choice:
     def __post_init__(self):
         known = criteria.get(self.criterion)
         masks.check(self.scope, "full")
-        if not str(self.run).isalnum():
+        if not isinstance(self.run, str) or not self.run.isalnum():
             raise ValueError(f"{self.run!r} is not the key of a run: it has 16 letters and digits")
         for name, value in (("epoch", self.epoch), ("draw", self.draw)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
@@ -129,6 +132,21 @@ class Atlas:
         return file.getvalue()
 
 
+# What NumPy, zipfile and zlib raise on files that are none of ours, or damaged.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+)
+_UNREADABLE += (zipfile.BadZipFile, zlib.error, struct.error)
+
+
 def from_bytes(content: bytes) -> Atlas:
     """The Atlas in a file's content. Raises ValueError if it is not one."""
     try:
@@ -143,7 +161,7 @@ def from_bytes(content: bytes) -> Atlas:
                 groups.setdefault(name.split(".")[0], []).append(arrays[name])
         whole = {name: array for name, array in arrays.items() if "." not in name}
         return Atlas(**header, **whole, **{name: tuple(parts) for name, parts in groups.items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
+    except _UNREADABLE as error:
         raise ValueError(f"not an atlas: {error}") from error
 
 
@@ -177,8 +195,10 @@ def build(
 ) -> Atlas | None:
     """The Atlas of a network under one criterion's scores. `progress` hears the share done, 0..1, and may answer False: then
     None comes back. Two processes (`n_jobs`) give the same atlas but for its times. Raises ValueError on a diverged network."""
-    if not all(np.isfinite(part).all() for part in (*network.weights, *network.biases)):
-        raise ValueError("this network diverged, its weights are infinite: choose an earlier epoch, or another run")
+    if _diverged(network, data):
+        raise ValueError(
+            "this network diverged, its weights or its answers are infinite: choose an earlier epoch, or another run"
+        )
     table = timetable.make(scores, network, choice.scope, min_units, redundancy=redundancy)
     found = _Found(network, table, data)
     parts = [*found.spectral_parts(), *found.cut_parts()]
@@ -194,6 +214,13 @@ def build(
                 return None
     times = found.times()
     return found.atlas(choice, scores, redundancy, min_units, times)
+
+
+def _diverged(network: Network, data: Dataset) -> bool:
+    if not all(np.isfinite(part).all() for part in (*network.weights, *network.biases)):
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return not all(np.isfinite(network.forward(x)).all() for x in (data.x_valid, data.x_test))
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +241,14 @@ def _each(parts: list[_Part], n_jobs: int) -> Iterator[tuple[int, object]]:
         return
     largest_first = sorted(range(len(parts)), key=lambda place: -parts[place].cost)
     calls = (joblib.delayed(_numbered)(place, parts[place]) for place in largest_first)
-    yield from joblib.Parallel(n_jobs, return_as="generator_unordered", pre_dispatch="all")(calls)
+    results = joblib.Parallel(n_jobs, return_as="generator_unordered", pre_dispatch="all")(calls)
+    try:
+        for result in results:
+            yield result
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # who stops half way wants the rest thrown away
+            results.close()
 
 
 def _numbered(place: int, part: _Part) -> tuple[int, object]:
@@ -334,15 +368,17 @@ class _Answers:
     def __init__(self, labels: np.ndarray, classes: int):
         self.labels, self.classes = labels, classes
         self.answers = np.zeros((len(PERCENTS), len(labels)), np.uint16)
-        self._loss = np.zeros(len(PERCENTS))
+        self._losses: dict[int, np.ndarray] = {}  # by where their images begin
 
     def put(self, begin: int, answers: np.ndarray, losses: np.ndarray) -> None:
         self.answers[:, begin : begin + answers.shape[1]] = answers
-        self._loss += losses
+        self._losses[begin] = losses
 
     @property
     def loss(self) -> np.ndarray:
-        return self._loss / max(1, len(self.labels))
+        # Added in the images' order, not as they came: the last bits then depend on nothing else.
+        whole = sum((self._losses[begin] for begin in sorted(self._losses)), np.zeros(len(PERCENTS)))
+        return whole / max(1, len(self.labels))
 
     def correct_by_class(self) -> np.ndarray:
         right = self.answers == self.labels

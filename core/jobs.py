@@ -14,23 +14,40 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from core import datasets
+from core.atlas import Choice
 from core.job import Job, after
+from core.shelf import Shelf
 from core.spec import RunSpec
 from core.store import Store
 
 ABSENT_SECONDS = 30.0  # an owner whose browser was not seen for so long may be replaced
 WATCHED_SECONDS = 10.0
+MOST_EPOCHS_ON = 50
 ANSWER_SECONDS = 0.25  # how long a command waits for its worker's answer; it is obeyed either way
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class JobError(ValueError):
     """The board refuses; the text says why and what to do."""
+
+
+def atlas_key(choice: Choice) -> str:
+    """The key of the job that builds an atlas."""
+    return f"atlas-{choice.run}-{choice.name}"
+
+
+def _need_torch(what: str) -> None:
+    if importlib.util.find_spec("torch") is None:
+        raise JobError(
+            f"PyTorch is not installed here, so {what}; what is stored can still be opened. "
+            "Install it with: pip install torch"
+        )
 
 
 @dataclass(eq=False)
@@ -50,6 +67,7 @@ class JobBoard:
 
     def __init__(self, root: str | os.PathLike = "cache"):
         self.store = Store(root)
+        self.shelf = Shelf(root)
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)  # notified when a worker has said something
         self._work: list[_Work] = []
@@ -108,11 +126,7 @@ class JobBoard:
 
     def start(self, spec: RunSpec, owner: str, *, pause_at_cuts: bool = False, pace: float = 0.0) -> Job:
         """Starts the run, or resumes it, or joins it if it is under way. Raises ValueError on what cannot run."""
-        if importlib.util.find_spec("torch") is None:
-            raise JobError(
-                "PyTorch is not installed here, so nothing can be trained; stored runs can still be opened. "
-                "Install it with: pip install torch"
-            )
+        _need_torch("nothing can be trained")
         if not datasets.available(spec.dataset):
             datasets.load(spec.dataset)  # raises the sentence that says what to do
         task = {"task": "run", "spec": spec.to_dict(), "root": str(self.store.root)}
@@ -123,6 +137,26 @@ class JobBoard:
         """Starts the download of a data set, or joins it."""
         job = Job(f"download-{dataset}", "download", owner, f"download of {dataset}")
         return self._add(job, {"task": "download", "dataset": dataset, "root": str(self.store.root)})
+
+    def build(self, source: Store, choices: Sequence[Choice], owner: str) -> Job:
+        """Starts building the atlases that are not there, or joins; the job is that of the first choice. Raises ValueError on
+        a run that cannot be opened."""
+        _need_torch("no atlas can be built")
+        first = choices[0]
+        label = f"atlas of {source.open(first.run).label}"
+        values = [vars(choice) for choice in choices]
+        task = {"task": "atlas", "root": str(self.store.root), "source": str(source.root), "choices": values}
+        return self._add(Job(atlas_key(first), "atlas", owner, label), task)
+
+    def train_on(self, source: Store, choice: Choice, epochs: int, owner: str) -> Job:
+        """Starts the curve "cut once, then `epochs` epochs of training", or joins. Raises ValueError on what cannot be."""
+        _need_torch("nothing can be trained")
+        if isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= MOST_EPOCHS_ON:
+            raise JobError(f"{epochs!r} epochs of training after each cut are not possible: give 1..{MOST_EPOCHS_ON}")
+        label = f"training on after cuts of {source.open(choice.run).label}"
+        task = {"task": "retrain", "root": str(self.store.root), "source": str(source.root)}
+        task |= {"choice": vars(choice), "epochs": epochs}
+        return self._add(Job(f"{atlas_key(choice)}-then-{epochs}", "retrain", owner, label), task)
 
     def command(self, key: str, visitor: str, command: str, **values: Any) -> None:
         """Sends one command to the worker of `key`. Raises JobError if it is not live or not this visitor's."""
@@ -193,6 +227,7 @@ class JobBoard:
                 f"{WATCHED_SECONDS:.0f} seconds, then delete it"
             )
         self.store.delete(key)
+        self.shelf.delete(key)
 
     def close(self) -> None:
         """Ends every worker; what they stored stays and can be resumed."""
@@ -233,21 +268,24 @@ class JobBoard:
             return work.job
 
     def _pump(self) -> None:
-        running = sum(work.process is not None and work.job.live for work in self._work)
-        for work in self._work:
-            if running >= self.max_workers:
-                break
-            if work.job.state == "queued":
-                self._launch(work)
-                running += work.job.live
+        """Starts what may start: runs up to max_workers, and beside them one job of every other kind, so that nobody who
+        moves the slider waits for a training to end."""
+        for kind in {work.job.kind for work in self._work}:
+            room = self.max_workers if kind == "run" else 1
+            mine = [work for work in self._work if work.job.kind == kind]
+            room -= sum(work.process is not None and work.job.live for work in mine)
+            for work in mine:
+                if room > 0 and work.job.state == "queued":
+                    self._launch(work)
+                    room -= work.job.live
         self._number_queue()
 
     def _number_queue(self) -> None:
-        place = 0
+        places: dict[str, int] = {}
         for work in self._work:
             if work.job.state == "queued":
-                place += 1
-                work.job = replace(work.job, place=place)
+                places[work.job.kind] = places.get(work.job.kind, 0) + 1
+                work.job = replace(work.job, place=places[work.job.kind])
 
     def _launch(self, work: _Work) -> None:
         try:
@@ -307,6 +345,8 @@ class JobBoard:
                 except OSError:
                     pass  # nothing was left to flush
             if work.job.live:
-                text = f"the training process ended unexpectedly (exit code {code}); press Resume to go on from its last epoch"
+                advice = "press Resume to go on from its last epoch" if work.job.kind == "run" else "ask for it again"
+                what = "training" if work.job.kind == "run" else "working"
+                text = f"the {what} process ended unexpectedly (exit code {code}); {advice}"
                 work.job = replace(work.job, state="failed", text=text)
             self._pump()

@@ -5,6 +5,7 @@ Dragging the slider then sends nothing: every percent is in it. Layers too wide 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +14,11 @@ import numpy as np
 
 from core import criteria, datasets, scene, timetable
 from core.atlas import COARSE, Atlas
+from core.masks import ByHand
 from core.network import Network
 from core.snapshot import Snapshot
 from core.spec import RunSpec
+from core.store import StoredRun
 from core.timetable import STAYS
 
 MOST_PIXELS = 400_000  # of all hidden layers' pictures together; beyond that, weights are pooled in blocks
@@ -23,6 +26,8 @@ PICTURE_QUANTILE = scene.PICTURE_QUANTILE
 POOL_PER_CLASS = 20  # test images a class among which the inspector looks for those that drive a neuron most
 POOL_BYTES = 200_000
 SHOWN_IMAGES = 6
+# The ratios of the curve "cut once, then n epochs", from the middle outwards: it has its shape after a few points.
+TRAINED_ON = (80, 50, 90, 20, 95, 70, 60, 40, 99)
 
 
 def blob(spec: RunSpec, moment: Snapshot, atlas: Atlas, controls: Sequence[Atlas] = (), label: str = "") -> bytes:
@@ -75,6 +80,7 @@ def blob(spec: RunSpec, moment: Snapshot, atlas: Atlas, controls: Sequence[Atlas
                 "columns": int(picture.shape[1]),
                 "block": [rows, columns],
                 "top": float(atlas.top[layer]),
+                "tolerance": float(atlas.spectral[0, layer]) * max(weight.shape) * float(np.finfo(np.float32).eps),
                 "mean": float(score.mean()) if per_neuron else None,
                 "std": float(score.std()) if per_neuron else None,
             }
@@ -101,7 +107,7 @@ def blob(spec: RunSpec, moment: Snapshot, atlas: Atlas, controls: Sequence[Atlas
         "criterion_help": known.help,
         "per": known.per,
         "seen": int(moment.seen),
-        "start": _start(atlas),
+        "start": _start(atlas, total),
         "start_achieved": float(atlas.zeros[0]) / total,
         "layers": layers,
         "classes": list(data.class_names),
@@ -133,9 +139,11 @@ _WHOLE = (
 _REAL = ("stable", "effective", "nuclear", "spectral", "frobenius")
 
 
-def _start(atlas: Atlas) -> int:
-    """The whole percent from which the slider cuts anything: where the stored network stands already, rounded down."""
-    return max(0, int(np.flatnonzero(atlas.zeros > atlas.zeros[0])[:1].sum()) - 1)
+def _start(atlas: Atlas, total: int) -> int:
+    """The last percent before the slider cuts anything: where the stored network stands already, rounded down. Where nothing
+    is left to cut, 99 at most, so that the slider keeps a way to go."""
+    cuts = np.flatnonzero(atlas.zeros > atlas.zeros[0])
+    return int(cuts[0]) - 1 if cuts.size else min(99, 100 * int(atlas.zeros[0]) // total)
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
@@ -217,9 +225,38 @@ def _notes(atlas: Atlas, moment: Snapshot, network: Network) -> list[str]:
     return notes
 
 
-def by_hand(
-    network: Network, atlas: Atlas, data: datasets.Dataset, percent: int, hand: timetable.ByHand
-) -> dict[str, Any]:
+def marks(spec: RunSpec, runs: Sequence[tuple[StoredRun, scene.Log]]) -> list[dict[str, Any]]:
+    """Finished runs of the same network (data, widths, start, training) that were cut while they trained: where each ended.
+
+    kind "rounds": cut by plan; "branch": cut by hand at some epoch, then trained on. accuracy: test accuracy at the end.
+    """
+    found = []
+    for run, log in runs:
+        ended = next((line for line in log if line["kind"] == "Finished"), None)
+        if not (run.finished and run.spec and ended and scene.achieved(log)) or _untouched(run.spec) != _untouched(
+            spec
+        ):
+            continue
+        cuts = [cut for cut in (run.spec.pruning, *run.spec.hand_cuts) if cut]
+        found.append(
+            {
+                "key": run.key,
+                "label": getattr(cuts[-1], "criterion", None) or "by hand",
+                "kind": "branch" if run.spec.hand_cuts else "rounds",
+                "achieved": scene.achieved(log),
+                "accuracy": ended["test_accuracy"],
+                "note": run.label,
+            }
+        )
+    return found
+
+
+def _untouched(spec: RunSpec) -> RunSpec:
+    """The run as it would be without any cut."""
+    return dataclasses.replace(spec, pruning=None, hand_cuts=(), parent=None, max_epochs=1)
+
+
+def by_hand(network: Network, atlas: Atlas, data: datasets.Dataset, percent: int, hand: ByHand) -> dict[str, Any]:
     """What the network does at a percent with neurons killed and spared on top: counted, not looked up."""
     table = timetable.with_own(atlas.own, network, atlas.redundancy)
     chosen = table.masks(percent, hand)

@@ -11,13 +11,12 @@ from core.datasets import Dataset
 from core.shelf import Point
 from core.snapshot import Snapshot
 from core.spec import RunSpec
+from core.stage import TRAINED_ON
 from core.store import Store
 from core.timetable import Timetable
 from core.training import Trainer
 
 MUCH_WORK = 2e9  # images × weights from which a second process is worth its start
-# From the middle outwards, so that the curve has its shape after a few points.
-PERCENTS = (80, 50, 90, 20, 95, 70, 60, 40, 99)
 Going = Callable[[float], bool]
 
 
@@ -43,7 +42,7 @@ def survey(store: Store, choice: Choice, going: Going = lambda share: True) -> A
 
 
 def points(
-    store: Store, choice: Choice, epochs: int, percents: tuple[int, ...] = PERCENTS, going: Going = lambda share: True
+    store: Store, choice: Choice, epochs: int, percents: tuple[int, ...] = TRAINED_ON, going: Going = lambda share: True
 ) -> Iterator[Point]:
     """The network cut once at each percent and trained on for `epochs` epochs: test accuracy then. Ends early where `going`
     answers False. Percents that the stored network is beyond already are left out."""

@@ -219,11 +219,12 @@ def retrain_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     from core import surveys
     from core.atlas import Choice
     from core.shelf import Shelf
+    from core.stage import TRAINED_ON
     from core.store import Store
 
     store, shelf, choice, epochs = Store(task["source"]), Shelf(task["root"]), Choice(**task["choice"]), task["epochs"]
     there = {point.percent for point in shelf.points(choice, epochs)}
-    left = tuple(percent for percent in surveys.PERCENTS if percent not in there)
+    left = tuple(percent for percent in TRAINED_ON if percent not in there)
     say("state", state="building", epoch=0)
     stopped = False
     going = _going(inbox, say, [0.0, 1])

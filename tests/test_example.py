@@ -1,12 +1,17 @@
-"""The run that ships: it is the default run of this very engine, whole enough to open, and true to its own log."""
+"""What ships: the default run with and without pruning, of this very engine, true to its own log, and the atlases of one."""
 
 import numpy as np
 import pytest
 
-from core import datasets, scene
-from core.example import EXAMPLE
+from core import criteria, datasets, masks, scene, stage
+from core.atlas import Choice
+from core.criteria import Evidence
+from core.example import DRAWS, EXAMPLE
+from core.shelf import Shelf
 from core.spec import RunSpec
 from core.store import Store
+
+TRAINED, PRUNED = RunSpec(pruning=None), RunSpec()
 
 
 @pytest.fixture(scope="module")
@@ -14,37 +19,67 @@ def shipped() -> Store:
     return Store(EXAMPLE)
 
 
-def test_it_is_the_default_run(shipped):
-    assert [run.key for run in shipped.runs()] == [RunSpec().key()]
-    run = shipped.runs()[0]
-    assert run.spec == RunSpec() and run.finished and run.problem is None
-    assert run.reason.startswith("target reached")
+def atlases() -> list[Choice]:
+    plain = {"run": TRAINED.key(), "epoch": Store(EXAMPLE).open(TRAINED.key()).last_epoch}
+    both = [Choice(**plain, criterion=name) for name in ("activation-frequency", "magnitude")]
+    return both + [Choice(**plain, criterion="random-matched", draw=draw) for draw in range(DRAWS)]
 
 
-def test_it_holds_its_start_its_last_cut_and_its_end_and_says_what_it_was_made_on(shipped):
-    run = shipped.runs()[0]
-    log = shipped.log(run.key)
-    cuts = [line["epoch"] for line in log if line["kind"] == "Pruned"]
-    assert run.epochs == (0, cuts[-1], run.last_epoch) and len(cuts) == RunSpec().pruning.rounds
-    assert len([line for line in log if line["kind"] == "EpochEnded"]) == run.last_epoch
-    assert {"torch", "numpy", "python"} <= set(shipped.provenance(run.key)["versions"])
-    assert run.size < 6e6
+def test_it_is_the_default_run_with_and_without_pruning(shipped):
+    assert {run.key: run.spec for run in shipped.runs()} == {spec.key(): spec for spec in (TRAINED, PRUNED)}
+    for run in shipped.runs():
+        assert run.finished and run.problem is None and run.reason.startswith("target reached")
 
 
-def test_its_last_network_is_as_accurate_and_as_sparse_as_its_log_says(shipped):
-    key = RunSpec().key()
-    data, network = datasets.load("mnist-mini"), shipped.network(key)
-    log = shipped.log(key)
-    right = np.mean(network.forward(data.x_test).argmax(axis=1) == data.y_test)
-    assert right == pytest.approx(log[-1]["test_accuracy"], abs=1e-9)
-    last = [line for line in log if line["kind"] == "EpochEnded"][-1]
-    assert network.accuracy(data.x_valid, data.y_valid) == pytest.approx(last["valid_accuracy"], abs=1e-6)
-    cut = [line for line in log if line["kind"] == "Pruned"][-1]
-    assert network.sparsity() == pytest.approx(cut["achieved"]) == pytest.approx(0.8, abs=0.001)
-    assert [int(alive.sum()) for alive in network.alive()] == cut["alive"]
+def test_it_holds_start_cuts_and_end_and_says_what_it_was_made_on(shipped):
+    for run in shipped.runs():
+        log = shipped.log(run.key)
+        cuts = [line["epoch"] for line in log if line["kind"] == "Pruned"]
+        assert run.epochs == (0, *cuts, run.last_epoch)
+        assert len(cuts) == (PRUNED.pruning.rounds if run.spec.pruning else 0)
+        assert len([line for line in log if line["kind"] == "EpochEnded"]) == run.last_epoch
+        assert {"torch", "numpy", "python"} <= set(shipped.provenance(run.key)["versions"])
+
+
+def test_all_of_it_is_small():
+    assert sum(file.stat().st_size for file in EXAMPLE.rglob("*") if file.is_file()) < 12e6
+
+
+def test_the_last_networks_are_as_accurate_and_as_sparse_as_their_logs_say(shipped):
+    data = datasets.load("mnist-mini")
+    for run in shipped.runs():
+        log, network = shipped.log(run.key), shipped.network(run.key)
+        right = np.mean(network.forward(data.x_test).argmax(axis=1) == data.y_test)
+        assert right == pytest.approx(log[-1]["test_accuracy"], abs=1e-9)
+        last = [line for line in log if line["kind"] == "EpochEnded"][-1]
+        assert network.accuracy(data.x_valid, data.y_valid) == pytest.approx(last["valid_accuracy"], abs=1e-6)
+        assert network.sparsity() == pytest.approx(scene.achieved(log))
+    cut = [line for line in shipped.log(PRUNED.key()) if line["kind"] == "Pruned"][-1]
+    assert cut["achieved"] == pytest.approx(0.8, abs=0.001)
+    assert [int(alive.sum()) for alive in shipped.network(PRUNED.key()).alive()] == cut["alive"]
 
 
 def test_each_of_its_moments_can_be_drawn(shipped):
-    run = shipped.runs()[0]
-    for epoch in run.epochs:
-        assert len(scene.board(shipped, run.spec, run.key, epoch, pictures=True)) > 300 * 784
+    for run in shipped.runs():
+        for epoch in run.epochs:
+            assert len(scene.board(shipped, run.spec, run.key, epoch, pictures=True)) > 300 * 784
+
+
+@pytest.mark.parametrize("choice", atlases(), ids=lambda choice: f"{choice.criterion}-{choice.draw}")
+def test_its_atlases_are_those_of_the_trained_network(shipped, choice):
+    """Against masks made here, so that an atlas of another network, or one out of date, does not pass."""
+    made, moment = Shelf(EXAMPLE).get(choice), shipped.snapshot(choice.run, choice.epoch)
+    network, data = moment.state.network(), datasets.load("mnist-mini")
+    draws = np.random.default_rng([0, choice.epoch, 2, *([choice.draw] if choice.draw else [])])
+    scores = criteria.scores(choice.criterion, Evidence(network, moment.fired, moment.seen, rng=draws))
+    for percent in (0, 37, 80):
+        cut = masks.choose(scores, network, percent / 100).apply(network)
+        assert made.zeros[percent] == sum(int((weight == 0).sum()) for weight in cut.weights)
+        right = cut.forward(data.x_test).argmax(axis=1) == data.y_test
+        assert abs(int(right.sum()) - int(made.correct[percent].sum())) <= 1
+
+
+def test_the_stage_of_the_example_is_small_enough_to_be_sent_at_once(shipped):
+    first, *rest = map(Shelf(EXAMPLE).get, atlases())
+    blob = stage.blob(TRAINED, shipped.snapshot(first.choice.run, first.choice.epoch), first, rest)
+    assert len(blob) < 1.5e6

@@ -10,7 +10,8 @@ import pytest
 from small import digits
 from waiting import wait_until
 
-from core import datasets, experiment, jobs
+from core import datasets, experiment, jobs, masks, stage
+from core.atlas import Choice
 from core.job import HELD, Job
 from core.jobs import JobBoard, JobError
 from core.store import Store, StoreError
@@ -276,7 +277,9 @@ def test_a_run_that_cannot_be_is_told_in_the_engines_words(board):
 def test_without_torch_nothing_starts_and_the_sentence_says_what_to_do(board, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest))
-    with pytest.raises(JobError, match="PyTorch is not installed here.*stored runs can still be opened.*pip install"):
+    with pytest.raises(
+        JobError, match="PyTorch is not installed here.*what is stored can still be opened.*pip install"
+    ):
         board.start(digits(), "ann")
     assert board.jobs() == []
 
@@ -367,3 +370,82 @@ def test_a_job_never_changes_under_a_page(board):
     wait_for_state(board, job.key, "finished")
     assert job.state == "starting" and board.job(job.key) is not job
     assert np.isfinite(board.store.network(job.key).weights[0]).all()
+
+
+# What the stage asks for
+
+
+def test_an_atlas_is_built_beside_a_running_training_and_stands_on_the_shelf(board, whole):
+    """The only place for a run is taken, and whoever moves the slider does not wait for it."""
+    long = digits(None, **LONG)
+    board.start(long, "ann")
+    choices = [Choice(digits().key(), 4, name) for name in ("activation-frequency", "magnitude")]
+    job = board.build(whole, choices, "bob")
+    assert job.kind == "atlas" and job.state == "starting" and "atlas of digits" in job.label
+    assert board.build(whole, choices, "cat").owner == "bob"  # joined
+    wait_for_state(board, jobs.atlas_key(choices[0]), "finished")
+    assert board.job(long.key()).live
+    assert [board.shelf.get(choice).choice for choice in choices] == choices
+
+
+def test_a_second_atlas_waits_for_the_first_and_says_its_place(board, whole):
+    first, second = Choice(digits().key(), 3), Choice(digits().key(), 4)
+    board.build(whole, [first], "ann")
+    waiting = board.build(whole, [second], "ann")
+    assert (waiting.state, waiting.place) == ("queued", 1)
+    wait_for_state(board, jobs.atlas_key(second), "finished")
+    assert board.shelf.has(first) and board.shelf.has(second)
+
+
+def test_training_on_after_cuts_fills_its_curve_point_by_point(board, whole):
+    choice = Choice(digits().key(), 2)
+    key = board.train_on(whole, choice, 1, "ann").key
+    wait_until(lambda: board.shelf.points(choice, 1), what="the first point")
+    wait_for_state(board, key, "finished")
+    found = board.shelf.points(choice, 1)
+    assert [point.percent for point in found] == sorted(point.percent for point in found)
+    assert {point.percent for point in found} <= set(stage.TRAINED_ON) and len(found) > 5
+    assert board.train_on(whole, choice, 1, "ann").key == key  # what is there is not trained again
+    wait_for_state(board, key, "finished")
+    assert board.shelf.points(choice, 1) == found
+
+
+@pytest.mark.parametrize("epochs", [0, 51, 1.5, True])
+def test_training_on_for_an_impossible_time_is_refused(board, whole, epochs):
+    with pytest.raises(JobError, match=r"give 1\.\.50"):
+        board.train_on(whole, Choice(digits().key(), 2), epochs, "ann")
+
+
+def test_an_atlas_of_a_run_that_is_not_there_is_refused_at_once_and_of_an_epoch_in_the_job(board, whole):
+    with pytest.raises(StoreError, match="no run"):
+        board.build(whole, [Choice("abc", 0)], "ann")
+    choice = Choice(digits().key(), 99)
+    board.build(whole, [choice], "ann")
+    ended = wait_until(lambda: (job := board.job(jobs.atlas_key(choice))).state == "failed" and job, what="the refusal")
+    assert "epoch 99" in ended.text
+
+
+def test_a_deleted_run_takes_its_atlases_along(board):
+    board.start(digits(), "ann")
+    wait_for_state(board, digits().key(), "finished")
+    choice = Choice(digits().key(), 2)
+    board.build(board.store, [choice], "ann")
+    wait_for_state(board, jobs.atlas_key(choice), "finished")
+    board.delete(digits().key())
+    assert not board.shelf.has(choice)
+
+
+def test_a_branch_of_the_stage_cuts_what_the_stage_showed(board, whole):
+    """From a store that is not the board's own, as the shipped example is: the run is made again up to the cut."""
+    parent = digits()
+    branch = parent.branch(5, 0.8, criterion="magnitude", scope="layer", killed=[(0, 1)])
+    board.start(branch, "ann")
+    wait_for_state(board, branch.key(), "finished")
+    cut = cuts(board.store, branch.key())[-1]
+    network = whole.network(parent.key(), 5)
+    by_hand = masks.ByHand(killed=((0, 1),))
+    scores = [np.abs(weight) for weight in network.weights[:-1]]
+    wanted = masks.choose(scores, network, 0.8, "layer", by_hand=by_hand)
+    assert cut["achieved"] == pytest.approx(wanted.achieved) and board.store.open(branch.key()).parent == parent.key()
+    for kept, expected in zip(board.store.snapshot(branch.key(), 5).state.kept, wanted.kept, strict=True):
+        np.testing.assert_array_equal(kept, expected)
