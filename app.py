@@ -7,14 +7,13 @@ from pages.parts import services, sidebar
 st.set_page_config(page_title="Pruning Explorer", page_icon="✂️", layout="wide")
 services.settle()
 services.style()
-page = st.navigation(
-    {
-        "Watch": [
-            st.Page("pages/watch/live.py", title="A run, live", icon=":material/play_circle:", default=True),
-            st.Page("pages/watch/runs.py", title="Stored runs", icon=":material/folder_open:"),
-            st.Page("pages/watch/compare.py", title="Side by side", icon=":material/compare:"),
-        ]
-    }
-)
-sidebar.draw()
+watch = [
+    st.Page("pages/watch/live.py", title="A run, live", icon=":material/play_circle:", default=True),
+    st.Page("pages/watch/runs.py", title="Stored runs", icon=":material/folder_open:"),
+    st.Page("pages/watch/compare.py", title="Side by side", icon=":material/compare:"),
+]
+explore = [st.Page("pages/explore/slider.py", title="One slider", icon=":material/tune:")]
+page = st.navigation({"Watch": watch, "Explore": explore})
+if page in watch:
+    sidebar.draw()
 page.run()

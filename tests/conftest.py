@@ -1,8 +1,14 @@
 """What holds for every test: the CPU; no quota, no cache and no data from outside."""
 
 import pytest
+import streamlit as st
+from serving import chromium, server  # noqa: F401
+from small import digits
+from visiting import REPOSITORY
 
+from core import experiment
 from core.store import Store
+from pages.parts import services
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +22,37 @@ def settings(monkeypatch):
 @pytest.fixture
 def store(tmp_path) -> Store:
     return Store(tmp_path / "cache")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Store:
+    """A fresh cache that the pages of this test use."""
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setenv("PRUNING_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("PRUNING_DATA", raising=False)
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    yield Store(tmp_path / "cache")
+    services.board().close()
+    st.cache_resource.clear()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Store:
+    """Two finished runs and an unfinished one."""
+    store = Store(tmp_path_factory.mktemp("made"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNING_DEVICE", "cpu")
+        for seed in (0, 1):
+            list(experiment.run(digits(seed=seed), store))
+        for event in experiment.run(digits(seed=2), store):
+            if getattr(event, "epoch", 0) == 2:
+                break
+    return store
+
+
+@pytest.fixture
+def with_runs(cache, made) -> Store:
+    (cache.root).mkdir(exist_ok=True)
+    (cache.root / "runs").symlink_to(made.root / "runs")
+    return cache

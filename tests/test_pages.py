@@ -1,76 +1,15 @@
 """Every page through app.py, without a browser: what it says, offers and refuses. Elements and keys: test_browser."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import streamlit as st
 from small import digits
 from streamlit.testing.v1 import AppTest
+from visiting import PAGES, REPOSITORY, button, said, visit
 
 from core import criteria, datasets, experiment
 from core.spec import PruningSpec, RunSpec, as_released
-from core.store import Store
 from pages.parts import services, sidebar
-
-REPOSITORY = Path(__file__).parents[1]
-PAGES = {path.stem: str(path.relative_to(REPOSITORY)) for path in sorted(REPOSITORY.glob("pages/*/*.py"))}
-PAGES = {name: path for name, path in PAGES.items() if "/parts/" not in path}
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch) -> Store:
-    """A fresh cache that the pages of this test use."""
-    monkeypatch.chdir(REPOSITORY)
-    monkeypatch.setenv("PRUNING_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("PRUNING_DATA", raising=False)
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    yield Store(tmp_path / "cache")
-    services.board().close()
-    st.cache_resource.clear()
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Store:
-    """Two finished runs and an unfinished one."""
-    store = Store(tmp_path_factory.mktemp("made"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PRUNING_DEVICE", "cpu")
-        for seed in (0, 1):
-            list(experiment.run(digits(seed=seed), store))
-        for event in experiment.run(digits(seed=2), store):
-            if getattr(event, "epoch", 0) == 2:
-                break
-    return store
-
-
-@pytest.fixture
-def with_runs(cache, made) -> Store:
-    (cache.root).mkdir(exist_ok=True)
-    (cache.root / "runs").symlink_to(made.root / "runs")
-    return cache
-
-
-def visit(page: str = "live", **link: str) -> AppTest:
-    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
-    for name, text in link.items():
-        app.query_params[name] = text
-    app.run()
-    if page != "live":
-        app.switch_page(PAGES[page]).run()
-    assert not app.exception, app.exception
-    return app
-
-
-def button(app: AppTest, label: str):
-    return next(one for one in app.button if one.label == label)
-
-
-def said(app: AppTest) -> str:
-    """Everything in words on the page."""
-    kinds = (app.markdown, app.info, app.warning, app.error, app.caption, app.title)
-    return "\n".join(element.value for kind in kinds for element in kind)
 
 
 def choose(app: AppTest, **choices) -> AppTest:
@@ -87,11 +26,14 @@ def choose(app: AppTest, **choices) -> AppTest:
 # Every page
 
 
-def test_all_three_pages_are_tested():
-    assert set(PAGES) == {"live", "runs", "compare"}
+WATCH = ("live", "runs", "compare")
 
 
-@pytest.mark.parametrize("page", PAGES)
+def test_all_pages_are_tested():
+    assert set(PAGES) == {*WATCH, "slider"}
+
+
+@pytest.mark.parametrize("page", WATCH)
 def test_a_page_opens_with_nothing_stored(cache, page):
     app = visit(page)
     assert not app.error
@@ -350,7 +292,7 @@ def test_a_bad_number_of_workers_is_told(cache, monkeypatch):
 def test_the_list_shows_every_run_with_its_state(with_runs):
     app = visit("runs")
     table = app.dataframe[0].value
-    assert len(table) == 4 and list(table["state"]).count("finished") == 3
+    assert len(table) == 5 and list(table["state"]).count("finished") == 4
     row = table[table["key"] == digits().key()].iloc[0]
     stored = with_runs.open(digits().key())
     assert row["epochs"] == stored.last_epoch and row["ended because"] == stored.reason
@@ -383,5 +325,6 @@ def test_side_by_side_shows_two_runs_each_at_its_own_epoch(with_runs):
     assert "**A** · " in said(app) and "**B** · " in said(app)
 
 
-def test_side_by_side_needs_two_runs_and_says_so(cache):
+def test_side_by_side_needs_two_runs_and_says_so(cache, monkeypatch, tmp_path):
+    monkeypatch.setattr(services, "EXAMPLE", tmp_path / "none")
     assert "Two stored runs are needed" in said(visit("compare"))

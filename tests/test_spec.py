@@ -245,7 +245,10 @@ def test_defaults_are_left_out_of_the_dict():
         ({"sede": 3}, "unknown field 'sede' in a RunSpec: allowed are batch_size"),
         ({"pruning": {"ratios": 0.5}}, "unknown field 'ratios' in a PruningSpec"),
         ({"pruning": 5}, "pruning 5 is not a PruningSpec"),
-        ({"hand_cuts": [{"when": 5}]}, "unknown field 'when' in a HandCut: allowed are criterion, epoch, killed, ratio"),
+        (
+            {"hand_cuts": [{"when": 5}]},
+            "unknown field 'when' in a HandCut: allowed are criterion, epoch, killed, ratio",
+        ),
         ({"hand_cuts": [{"epoch": 5}]}, "a HandCut needs 'ratio'"),
         ({"hand_cuts": [5]}, "5 is no set of fields of a HandCut"),
         ({"hand_cuts": 5}, "hand_cuts 5 is not a tuple of HandCut"),

@@ -1,31 +1,55 @@
-"""The live elements of the pages: learning curves, the neuron board, and which browser is looking.
+"""The live elements of the pages: learning curves, the neuron board, the stage, and which browser is looking.
 
 Each is a components-v2 element: plain html, css and js files, no iframe, nothing fetched. The element in the browser stays the
 same one from mount to unmount; every change of `blob` is drawn into it. `core.scene` packs the blobs.
 """
 
+import json
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 HERE = Path(__file__).parent
 
 
-def _register(name: str, *scripts: str):
-    """The mounting command of the element in the folder `name`; `scripts` are read in this order after shared.js."""
+def _register(name: str, *scripts: str, styles: tuple[str, ...] = (), takes_itself_along: bool = False):
+    """The mounting command of the element in the folder `name`; `scripts` and further `styles` are read in this order, after
+    what all share. `takes_itself_along`: the script holds the element's own source, for a page saved as one file."""
     folder = HERE / name
     javascript = [HERE / "shared.js", *(folder / script for script in scripts)]
-    return st.components.v2.component(
-        f"pruning_{name}",
-        html=(folder / f"{name}.html").read_text("utf-8"),
-        css="\n".join(file.read_text("utf-8") for file in (HERE / "shared.css", folder / f"{name}.css")),
-        js="\n".join(file.read_text("utf-8") for file in javascript),
-    )
+    sheets = [HERE / "shared.css", folder / f"{name}.css", *(folder / style for style in styles)]
+    source = {
+        "html": (folder / f"{name}.html").read_text("utf-8"),
+        "css": "\n".join(file.read_text("utf-8") for file in sheets),
+        "js": "\n".join(file.read_text("utf-8") for file in javascript),
+    }
+    parts = source | ({"js": _LOADER.format(json.dumps(source))} if takes_itself_along else {})
+    return st.components.v2.component(f"pruning_{name}", **parts)
+
+
+# The script travels once, as a text that is both run and, when a person saves the stage, written into the file.
+_LOADER = """globalThis.STAGE_SOURCE = {};
+const script = URL.createObjectURL(new Blob([STAGE_SOURCE.js], {{ type: "text/javascript" }}));
+export default (await import(script)).default;
+"""
 
 
 _curves = _register("curves", "curves.js")
 _board = _register("board", "cells.js", "mosaic.js", "inspector.js", "spectra.js", "board.js")
-_visitor = _register("visitor", "visitor.js")
+_visitor = _register("visitor", "cold.js", "visitor.js")
+_feed = _register("feed", "feed.js")
+VIEWS = ("who", "histogram", "neuron", "matrices", "singular", "cost", "classes")
+_stage = _register(
+    "stage",
+    "../board/cells.js",
+    "../board/mosaic.js",
+    "model.js",
+    *(f"{view}.js" for view in VIEWS),
+    "stage.js",
+    styles=tuple(f"{view}.css" for view in VIEWS),
+    takes_itself_along=True,
+)
 
 
 def curves(blob: bytes, *, key: str) -> None:
@@ -39,6 +63,20 @@ def board(blob: bytes, *, key: str) -> str | None:
     The browser reports a neuron when it is clicked (or Enter is pressed on it), and None when it is let go.
     """
     return _board(data=blob, key=key, on_selected_change=_note).selected
+
+
+def stage(blob: bytes, *, key: str, on_ask) -> None:
+    """Draws the slider and all that follows it. `blob` comes from `core.stage`.
+
+    `on_ask` is called when a person wants what only the server can do; the wish is then in the session's state, under `key`,
+    as `ask`: {"what": "hand" | "branch" | "retrain", ...}.
+    """
+    _stage(data=blob, key=key, on_ask_change=on_ask)
+
+
+def feed(news: dict[str, Any], *, key: str) -> None:
+    """Tells the stage what changes between two blobs: work under way, marks, points, answers. Takes no room."""
+    _feed(data=news, key=key)
 
 
 def visitor(*, key: str) -> str | None:

@@ -56,8 +56,17 @@ def store_of(key: str) -> Store:
 
 def example_key() -> str | None:
     """The shipped run's key, None if it is missing."""
-    runs = example().runs()
-    return runs[0].key if runs else None
+    return next((run.key for run in example().runs() if run.spec and run.spec.pruning), None)
+
+
+def example_network() -> str | None:
+    """The key of the shipped network that was trained without a cut, None if it is missing."""
+    return next((run.key for run in example().runs() if run.spec and run.spec.pruning is None), None)
+
+
+def empty_blob(**words: str | None) -> bytes:
+    """The blob of a stage that has nothing to show yet: its `title`, or the `problem`."""
+    return scene.pack({name: text for name, text in words.items() if text}, {})
 
 
 def visitor() -> str:
@@ -69,6 +78,11 @@ def visitor() -> str:
         board().introduce(stand_in, token)
         st.session_state["introduced"] = True
     return token or stand_in
+
+
+def introduced() -> bool:
+    """Whether the browser has said who it is. Its word, at a session's very beginning, makes the page be drawn once more."""
+    return bool(st.session_state.get("introduced"))
 
 
 @dataclass(frozen=True, eq=False)

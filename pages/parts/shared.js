@@ -1,6 +1,6 @@
 // What all elements share: the blob's format, the colours of both themes, numbers in words, a little SVG.
 
-const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, int16: Int16Array, float32: Float32Array };
+const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, int16: Int16Array, float32: Float32Array };
 
 /** bytes of `core.scene.pack` -> {header, text of the header, arrays}. Nothing came: empty ones. */
 function unpack(bytes) {
@@ -140,17 +140,21 @@ function say(element, words) {
   if (element.textContent !== words) element.textContent = words;
 }
 
-/** Mounts once per element and shows every new blob in it: `make(root, report)` -> {show(blob), close()}. */
+/**
+ * Mounts once per element and shows every new blob in it: `make(root, report, ask)` -> {show(blob), close()}.
+ * `report` keeps a state in Streamlit; `ask` tells it something once.
+ */
 function keepMounted(selector, make) {
   const mounted = new WeakMap();
-  return ({ parentElement, data, setStateValue }) => {
+  return ({ parentElement, data, setStateValue, setTriggerValue }) => {
     let one = mounted.get(parentElement);
     if (!one) {
-      one = { setStateValue };
+      one = { setStateValue, setTriggerValue };
       mounted.set(parentElement, one);
-      one.view = make(parentElement.querySelector(selector), (name, value) => one.setStateValue(name, value));
+      const report = (name, value) => one.setStateValue(name, value);
+      one.view = make(parentElement.querySelector(selector), report, (wish) => one.setTriggerValue("ask", wish));
     }
-    one.setStateValue = setStateValue; // Streamlit makes a new one at every run
+    Object.assign(one, { setStateValue, setTriggerValue }); // Streamlit makes new ones at every run
     one.view.show(data);
     return () => {
       one.view.close();

@@ -21,6 +21,7 @@ export default function ({ parentElement, data, setStateValue }) {
   // Out of the flow, or Streamlit would leave a gap for an element that shows nothing.
   const box = (parentElement.host || parentElement).closest('[data-testid="stElementContainer"]');
   if (box) box.style.position = "absolute";
+  watchForFalseAlarm();
   const token = visitorToken();
   if (data?.known !== token) setStateValue("token", token);
 }

@@ -1,0 +1,160 @@
+"""The atlases of a stored network, as the stage needs them: what is there, what has to be built, what it is told meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from core import criteria, datasets, stage
+from core.atlas import Atlas, Choice
+from core.job import Job
+from core.jobs import atlas_key
+from core.masks import ByHand
+from core.shelf import Shelf
+from core.spec import HandCut
+from core.store import StoredRun
+from pages.parts import library, services
+
+DRAWS = 5  # of the random control
+
+
+@st.cache_resource(show_spinner=False)
+def _shipped() -> Shelf:
+    return Shelf(services.EXAMPLE)
+
+
+def _shelf(choice: Choice) -> Shelf:
+    """Where the atlas is, or would be put."""
+    own = services.board().shelf
+    return own if own.has(choice) or not _shipped().has(choice) else _shipped()
+
+
+def there(choice: Choice) -> bool:
+    """Whether the atlas can be shown now."""
+    return _shelf(choice).has(choice)
+
+
+def controls(choice: Choice) -> list[Choice]:
+    """What stands beside every criterion: magnitude, and random neurons, as many per layer, drawn several times."""
+    plain = replace(choice, draw=0)
+    draws = [replace(plain, criterion="random-matched", draw=draw) for draw in range(DRAWS)]
+    return [one for one in (replace(plain, criterion="magnitude"), *draws) if one != choice]
+
+
+def build(choice: Choice, visitor: str) -> Job | None:
+    """The job that builds what is missing of the atlas and its controls; None where nothing is. Work that failed is not begun
+    again by itself: `again` does that."""
+    missing = [one for one in (choice, *controls(choice)) if not there(one)]
+    known = services.board().job(atlas_key(choice))
+    if not missing or (known and (known.live or known.state in ("failed", "stopped"))):
+        return known if missing or (known and known.live) else None
+    return again(choice, visitor)
+
+
+def again(choice: Choice, visitor: str) -> Job:
+    """Begins building. Raises ValueError where that cannot be."""
+    wanted = [one for one in (choice, *controls(choice)) if not there(one)] or [choice]
+    job = services.board().build(services.store_of(choice.run), [choice, *wanted], visitor)
+    services.board().seen(job.key, visitor)
+    return job
+
+
+def blob(choice: Choice, run: StoredRun, *, complete: bool) -> bytes:
+    """The blob of the stage; `complete`: with all controls that are there. Raises ValueError where the atlas cannot be read."""
+    beside = [one for one in controls(choice) if complete and there(one)]
+    versions = tuple(_shelf(one).version(one) for one in (choice, *beside))
+    return _blob(choice, tuple(beside), versions, run)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _blob(choice: Choice, beside: tuple[Choice, ...], versions: tuple[int, ...], _run: StoredRun) -> bytes:
+    moment = services.store_of(choice.run).snapshot(choice.run, choice.epoch)
+    found = [one for one in map(_read, beside) if one is not None]
+    return stage.blob(_run.spec, moment, _need(choice), found, label=_run.label)
+
+
+def _read(choice: Choice) -> Atlas | None:
+    return _shelf(choice).get(choice)
+
+
+def _need(choice: Choice) -> Atlas:
+    found = _read(choice)
+    if found is None:
+        raise ValueError("the stored atlas is damaged: delete it in cache/atlases, then choose it again")
+    return found
+
+
+def news(
+    choice: Choice, run: StoredRun, job: Job | None, epochs: int | None, hand: dict | None, said: str
+) -> dict[str, Any]:
+    """What the stage is told between two blobs."""
+    telling = {"run": choice.run, "epoch": choice.epoch, "criterion": choice.criterion, "scope": choice.scope}
+    return telling | {
+        "job": _in_words(job),
+        "marks": stage.marks(run.spec, [(one, services.store_of(one.key).log(one.key)) for one in library.listed()]),
+        "retrained": _retrained(choice, epochs),
+        "hand": hand,
+        "said": said,
+    }
+
+
+def _in_words(job: Job | None) -> dict[str, Any] | None:
+    if job is None or not job.live:
+        return None
+    what = "Building the atlas and its controls" if job.kind == "atlas" else "Training on after each cut"
+    waits = f": waiting in the queue, place {job.place}" if job.state == "queued" else ""
+    return {"text": what + waits, "share": job.share}
+
+
+def retraining(choice: Choice, epochs: int | None) -> Job | None:
+    """The job that fills the curve "cut once, then n epochs of training", if one was started."""
+    return services.board().job(f"{atlas_key(choice)}-then-{epochs}") if epochs else None
+
+
+def _retrained(choice: Choice, epochs: int | None) -> dict[str, Any] | None:
+    if not epochs:
+        return None
+    job = retraining(choice, epochs)
+    found = services.board().shelf.points(choice, epochs)
+    points = [{"percent": one.percent, "achieved": one.achieved, "accuracy": one.accuracy} for one in found]
+    return {"epochs": epochs, "percents": list(stage.TRAINED_ON), "points": points, "busy": bool(job and job.live)}
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def by_hand(choice: Choice, percent: int, killed: tuple, spared: tuple) -> dict[str, Any]:
+    """What the cut network does with neurons killed and spared on top. Raises ValueError where there is no such neuron."""
+    store = services.store_of(choice.run)
+    spec = store.open(choice.run).spec
+    network = store.network(choice.run, choice.epoch)
+    return stage.by_hand(network, _need(choice), datasets.load(spec.dataset), percent, ByHand(killed, spared))
+
+
+def branch(choice: Choice, run: StoredRun, percent: int, killed: tuple, spared: tuple, visitor: str) -> str:
+    """Starts the run that is cut as the stage shows it and trains on; its key. Raises ValueError where that cannot be."""
+    if not choice.epoch:
+        raise ValueError(
+            "these are the start weights, nothing is trained yet: choose an epoch from 1 on to prune and retrain"
+        )
+    zero = services.store_of(run.key).network(run.key, choice.epoch).sparsity()
+    if percent > 99:
+        raise ValueError("nothing is left to train at 100 %: move the slider to 99 % or below")
+    if percent / 100 <= zero and not killed:
+        already = f"{zero * 100:.1f} % of the weights are zero already"
+        raise ValueError(f"{already}: move the slider above that, {percent} % cuts nothing")
+    cut = HandCut(
+        epoch=choice.epoch,
+        ratio=percent / 100,
+        criterion=choice.criterion,
+        scope=choice.scope,
+        killed=killed,
+        spared=spared,
+    )
+    return services.board().start(run.spec.branch(**vars(cut)), visitor).key
+
+
+def label(name: str) -> str:
+    """A criterion's name in menus."""
+    known = criteria.get(name)
+    return f"{known.label} ({known.per}s go)"

@@ -1,0 +1,83 @@
+"""The runs that were made of a network by cutting it by hand: open, compare, undo."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import scene
+from core.store import StoredRun
+from pages.parts import library, services, session
+
+
+def of(run: StoredRun) -> list[StoredRun]:
+    """The branches of a run, newest first."""
+    return [one for one in library.listed() if one.parent == run.key]
+
+
+def started(key: str) -> None:
+    """A branch was started in this session."""
+    st.session_state["branch started"] = key
+
+
+def moving(run: StoredRun) -> bool:
+    """Whether a branch of the run is being trained, or has yet to begin."""
+    board = services.board()
+    fresh = board.job(st.session_state.get("branch started") or "")
+    return bool(fresh and fresh.live) or any((job := board.job(one.key)) and job.live for one in of(run))
+
+
+def draw(run: StoredRun, visitor: str) -> None:
+    """A line a branch: what was cut, where it stands, and the buttons."""
+    found = of(run)
+    fresh = services.board().job(st.session_state.get("branch started") or "")
+    if fresh and fresh.live:
+        services.board().seen(fresh.key, visitor)
+        if fresh.key not in {one.key for one in found}:
+            st.info(f"The branch is about to train: {fresh.label}.")
+    if fresh and fresh.state == "failed":
+        st.error(session.sentence(fresh.text))
+    if run.parent:
+        st.button("Back to the network that this one was cut from", on_click=_open, args=(run.parent,), key="to parent")
+    if not found:
+        return
+    st.markdown("#### Pruned here and trained on")
+    if message := st.session_state.pop("branches say", None):
+        st.warning(message)
+    for one in found:
+        _line(run, one)
+
+
+def _line(parent: StoredRun, run: StoredRun) -> None:
+    job = services.board().job(run.key)
+    log = services.store_of(run.key).log(run.key)
+    text, watch, open_, compare, undo = st.columns([7, 1.5, 1.5, 1.5, 1.2], vertical_alignment="center")
+    state = scene.sentence(run.spec, log) if run.spec else run.problem or ""
+    cut = run.label.split(" · ")[-1]
+    text.markdown(f"**{cut[0].upper()}{cut[1:]}.** {'Training. ' if job and job.live else ''}{state}")
+    if watch.button("Watch", key=f"watch {run.key}", width="stretch", help="The run, live, on the page “A run, live”."):
+        session.watch(run.key, follow=True)
+        st.switch_page("pages/watch/live.py")
+    open_.button("Open", key=f"open {run.key}", on_click=_open, args=(run.key,), width="stretch", disabled=not run.epochs,
+                 help="This network on the slider.")  # fmt: skip
+    if compare.button(
+        "Compare", key=f"compare {run.key}", width="stretch", help="Side by side with the run it comes from."
+    ):
+        st.session_state["compare"] = [parent.key, run.key]
+        for place in range(2):
+            st.session_state.pop(f"compare {place}", None)
+        st.switch_page("pages/watch/compare.py")
+    undo.button("Undo", key=f"undo {run.key}", on_click=_undo, args=(run.key,), width="stretch", disabled=bool(job and
+    job.live),
+                help="Deletes this branch for good; the network it comes from stays.")  # fmt: skip
+
+
+def _open(key: str) -> None:
+    st.session_state["slider run"] = key
+    st.session_state.pop("slider epoch", None)
+
+
+def _undo(key: str) -> None:
+    try:
+        services.board().delete(key)
+    except ValueError as error:
+        st.session_state["branches say"] = session.sentence(str(error))

@@ -1,0 +1,220 @@
+"""The page "One slider": what is chosen, the stage, what is being computed for it, and the branches that were made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core import criteria, masks
+from core.atlas import Choice
+from core.store import StoredRun, StoreError
+from pages.parts import atlases, branches, elements, library, services, session
+
+WORKING_SECONDS = 0.6
+LECTURE = Path(__file__).parent / "lecture.css"
+
+
+def draw(visitor: str) -> None:
+    """The whole page."""
+    lecture = st.query_params.get("lecture") == "1"
+    if lecture:
+        st.html(LECTURE)
+    first = "slider read" not in st.session_state and not services.introduced()
+    choice, run = _chosen()
+    if choice is None:
+        st.info("Nothing is stored yet. Train a network on the page “A run, live”, then come back.")
+        return
+    _to_link(choice)
+    st.session_state["slider choice"], st.session_state["slider visitor"] = choice, visitor
+    job, problem = None, None
+    try:
+        job = atlases.build(choice, visitor)
+    except ValueError as error:
+        problem = session.sentence(str(error))
+    if job and job.state == "failed":
+        problem = session.sentence(job.text)
+    working = bool(job and job.live)
+    if first:  # a megabyte sent now would be sent again: the browser's introduction draws the page anew at once
+        elements.stage(services.empty_blob(title="The stage is coming …"), key="stage", on_ask=_asked)
+        return
+    _stage(choice, run, working, problem)
+    st.fragment(_follow, run_every=WORKING_SECONDS if working or _busy(choice, run) else None)(
+        choice, run, visitor, working
+    )
+    if problem and not lecture:
+        st.button("Try again", on_click=_again, args=(choice, visitor))
+
+
+def _stage(choice: Choice, run: StoredRun, working: bool, problem: str | None) -> None:
+    waiting = {"title": f"The atlas of this network by “{criteria.get(choice.criterion).label}” is being built …"}
+    blob = stage_blob = None
+    if atlases.there(choice):
+        try:
+            stage_blob = atlases.blob(choice, run, complete=not working)
+        except ValueError as error:
+            problem = session.sentence(str(error))
+    blob = (
+        stage_blob or services.empty_blob(problem=problem) if problem else stage_blob or services.empty_blob(**waiting)
+    )
+    elements.stage(blob, key="stage", on_ask=_asked)
+
+
+# -- what is chosen --------------------------------------------------------------------------------------------------
+
+
+def _chosen() -> tuple[Choice | None, StoredRun | None]:
+    """What the sidebar, or the link at first, asks for."""
+    runs = {run.key: run for run in library.listed() if run.spec and run.epochs}
+    if not runs:
+        return None, None
+    _read_link(runs)
+    with st.sidebar:
+        return _choose(runs)
+
+
+def _choose(runs: dict[str, StoredRun]) -> tuple[Choice, StoredRun]:
+    state = st.session_state
+    state["slider run"] = state.get("slider run", next(iter(runs)))
+    key = st.selectbox(
+        "Network", list(runs), key="slider run", format_func=lambda one: _name(runs[one]),
+        help="Any stored run; newly trained ones come first.",
+    )  # fmt: skip
+    epochs = list(runs[key].epochs)
+    state["slider epoch"] = state.get("slider epoch") if state.get("slider epoch") in epochs else epochs[-1]
+    epoch = epochs[0]
+    if len(epochs) > 1:
+        text = "Stored moments of the run, after that epoch's cuts."
+        epoch = st.select_slider("Epoch", epochs, key="slider epoch", help=text)
+    for name, first in (("criterion", "activation-frequency"), ("scope", "global")):
+        state[f"slider {name}"] = state.get(f"slider {name}", first)
+    criterion = st.selectbox(
+        "Criterion: what goes first", criteria.names(), key="slider criterion", format_func=atlases.label,
+        help="\n\n".join(f"**{criteria.get(name).label}**: {criteria.get(name).help}" for name in criteria.names()),
+    )  # fmt: skip
+    scope = st.selectbox("Scope: what is ranked", list(masks.SCOPES), key="slider scope", format_func=masks.SCOPES.get)
+    st.link_button(
+        "Lecture mode", _lecture_link(Choice(key, epoch, criterion, scope)), icon=":material/co_present:", width="stretch",
+        help="No sidebar, large type, outcomes veiled until Reveal. Opens in a tab of its own.",
+    )  # fmt: skip
+    return Choice(key, epoch, criterion, scope), runs[key]
+
+
+def _name(run: StoredRun) -> str:
+    return run.label + (" · ships with the explorer" if services.store_of(run.key) is services.example() else "")
+
+
+def _read_link(runs: dict[str, StoredRun]) -> None:
+    """On the page's first run of a session: the link's choice, else the run that was being watched, else the shipped
+    network."""
+    state, link = st.session_state, st.query_params
+    if "slider read" in state:
+        if state.get("slider run") not in runs:
+            state.pop("slider run", None)
+        return
+    state["slider read"] = True
+    wanted = link.get("run") or session.watched()
+    if wanted in runs:
+        state["slider run"] = wanted
+    else:
+        if link.get("run"):
+            _tell("The link names a run that is not stored here; another one is shown.")
+        state["slider run"] = services.example_network() or next(iter(runs))
+    if "epoch" in link:
+        epoch = int(link["epoch"]) if link["epoch"].isdecimal() else -1
+        if epoch in runs[state["slider run"]].epochs:
+            state["slider epoch"] = epoch
+        else:
+            _tell(f"The link asks for epoch {link['epoch']}, which is not stored; the last one is shown.")
+    for name, param, allowed in (("criterion", "by", criteria.names()), ("scope", "scope", list(masks.SCOPES))):
+        if link.get(param) in allowed:
+            state[f"slider {name}"] = link[param]
+        elif param in link:
+            _tell(f"The link asks for {param} = {link[param]!r}, which is not there; allowed are {', '.join(allowed)}.")
+
+
+def _to_link(choice: Choice) -> None:
+    """The link names what is shown; what the browser itself keeps in it (the ratio, the neuron) stays."""
+    wanted = {"run": choice.run, "epoch": str(choice.epoch), "by": choice.criterion, "scope": choice.scope}
+    kept = {
+        name: st.query_params[name] for name in ("cut", "layer", "neuron", "view", "lecture") if name in st.query_params
+    }
+    if wanted | kept != st.query_params.to_dict():
+        st.query_params.from_dict(wanted | kept)
+
+
+def _lecture_link(choice: Choice) -> str:
+    return f"/slider?lecture=1&run={choice.run}&epoch={choice.epoch}&by={choice.criterion}&scope={choice.scope}"
+
+
+# -- what changes while it is shown ----------------------------------------------------------------------------------
+
+
+def _busy(choice: Choice, run: StoredRun) -> bool:
+    job = atlases.retraining(choice, st.session_state.get("slider epochs"))
+    return bool(job and job.live) or branches.moving(run)
+
+
+def _follow(choice: Choice, run: StoredRun, visitor: str, working: bool) -> None:
+    """Polls only while something is under way; then the page is drawn anew, once."""
+    job = atlases.build(choice, visitor) if working else None
+    if job:
+        services.board().seen(job.key, visitor)
+    if working and not (job and job.live):
+        st.rerun()
+    epochs = st.session_state.get("slider epochs")
+    curve = atlases.retraining(choice, epochs)
+    shown = job if job and job.live else curve
+    if curve and curve.state == "failed":
+        _tell(session.sentence(curve.text))
+    hand = st.session_state.get("slider hand")
+    elements.feed(atlases.news(choice, run, shown, epochs, hand, st.session_state.get("slider said", "")), key="feed")
+    if st.query_params.get("lecture") != "1":
+        branches.draw(run, visitor)
+    if st.session_state.get("slider busy") and not _busy(choice, run):
+        st.session_state["slider busy"] = False
+        st.rerun()  # the timer belongs to the page's run: only that can stop it
+    st.session_state["slider busy"] = _busy(choice, run)
+
+
+def _tell(text: str) -> None:
+    st.session_state["slider said"] = text
+
+
+def _again(choice: Choice, visitor: str) -> None:
+    try:
+        atlases.again(choice, visitor)
+    except ValueError as error:
+        _tell(session.sentence(str(error)))
+
+
+def _asked() -> None:
+    """A wish of the stage: neurons killed or spared by hand, prune here and retrain, train on after each cut."""
+    state = st.session_state
+    wish: dict[str, Any] | None = state["stage"].get("ask")
+    choice: Choice | None = state.get("slider choice")
+    if not wish or choice is None:
+        return
+    _tell("")
+    try:
+        run = services.store_of(choice.run).open(choice.run)
+        if wish["what"] == "retrain":
+            services.board().train_on(
+                services.store_of(choice.run), choice, int(wish["epochs"]), state["slider visitor"]
+            )
+            state["slider epochs"] = int(wish["epochs"])
+            return
+        percent = int(wish["percent"])
+        killed, spared = _neurons(wish.get("killed")), _neurons(wish.get("spared"))
+        if wish["what"] == "hand":
+            answer = atlases.by_hand(choice, percent, killed, spared) if killed or spared else {}
+            state["slider hand"] = {"id": wish.get("id"), **answer}
+        elif wish["what"] == "branch":
+            branches.started(atlases.branch(choice, run, percent, killed, spared, state["slider visitor"]))
+    except (ValueError, StoreError, KeyError, TypeError) as error:
+        _tell(session.sentence(str(error)))
+
+
+def _neurons(pairs: Any) -> tuple[tuple[int, int], ...]:
+    return tuple(sorted((int(layer), int(unit)) for layer, unit in pairs or ()))

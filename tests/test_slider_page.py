@@ -1,0 +1,239 @@
+"""The page "One slider" through app.py, without a browser: what it shows, builds, starts and refuses."""
+
+import json
+
+import pytest
+import streamlit as st
+from small import digits
+from streamlit.testing.v1 import AppTest
+from visiting import PAGES, REPOSITORY, button, said
+from waiting import wait_until
+
+from core import criteria
+from core.atlas import Choice
+from core.jobs import JobBoard, JobError
+from core.spec import RunSpec
+from pages.parts import atlases, elements, services
+
+TRAINED = RunSpec(pruning=None).key()
+
+
+class Stage:
+    """Stands in for the stage and its feed: keeps what they were given, and speaks up once for a person."""
+
+    def __init__(self):
+        self.blobs, self.news, self.wish = [], [], None
+
+    def draw(self, blob, *, key, on_ask):
+        self.blobs.append(blob)
+        if self.wish:
+            wish, self.wish = self.wish, None
+            st.session_state["stage"] = {"ask": wish}
+            on_ask()
+
+    def hear(self, news, *, key):
+        self.news.append(news)
+
+    @property
+    def header(self) -> dict:
+        length = int.from_bytes(self.blobs[-1][:4], "little")
+        return json.loads(self.blobs[-1][4 : 4 + length])
+
+
+@pytest.fixture
+def stage(monkeypatch) -> Stage:
+    stage = Stage()
+    monkeypatch.setattr(elements, "stage", stage.draw)
+    monkeypatch.setattr(elements, "feed", stage.hear)
+    return stage
+
+
+def visit(**link: str) -> AppTest:
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
+    app.switch_page(PAGES["slider"])
+    for name, text in link.items():
+        app.query_params[name] = text
+    return again(again(app))  # the second run is the one that a browser's introduction brings about
+
+
+def again(app: AppTest) -> AppTest:
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def built(app: AppTest, stage: Stage) -> AppTest:
+    """Waits until all that the page has asked for is there, as its fragment would."""
+    wait_until(lambda: not any(job.live for job in services.board().jobs()), what="the worker")
+    return again(app)
+
+
+def wish(app: AppTest, stage: Stage, **values) -> dict:
+    stage.wish = values
+    again(app)
+    again(app)
+    return stage.news[-1]
+
+
+def test_the_first_visit_shows_the_shipped_network_and_builds_nothing(cache, stage):
+    app = visit()
+    header = stage.header
+    assert (header["run"], header["criterion"], header["start"]) == (TRAINED, "activation-frequency", 0)
+    assert [one["draws"] for one in header["controls"]] == [1, 5] and header["magnitude"]
+    assert services.board().jobs() == [] and not (cache.root / "runs").exists()
+    assert [box.label for box in app.sidebar.selectbox] == [
+        "Network",
+        "Criterion: what goes first",
+        "Scope: what is ranked",
+    ]
+    [mark] = [mark for mark in stage.news[-1]["marks"] if mark["kind"] == "rounds"]
+    assert mark["achieved"] == pytest.approx(0.8, abs=1e-3) and mark["accuracy"] == pytest.approx(0.9065)
+
+
+def test_every_criterion_is_in_the_menu_with_its_help(cache, stage):
+    box = visit().sidebar.selectbox(key="slider criterion")
+    assert len(box.options) == len(criteria.names())
+    assert all(criteria.get(name).help.split("\n")[0][:40] in box.help for name in criteria.names())
+
+
+def test_an_atlas_that_is_missing_is_built_with_progress_and_then_shown(with_runs, stage):
+    app = visit(run=digits().key(), by="inactivity", epoch="3", scope="layer")
+    assert stage.header["title"].startswith("The atlas of this network by “Inactivity")
+    assert "Building the atlas" in stage.news[-1]["job"]["text"]
+    built(app, stage)
+    header = stage.header
+    assert (header["run"], header["epoch"], header["criterion"], header["scope"]) == (
+        digits().key(),
+        3,
+        "inactivity",
+        "layer",
+    )
+    assert [one["draws"] for one in header["controls"]] == [1, 5] and stage.news[-1]["job"] is None
+    jobs = len(services.board().jobs())
+    again(app)
+    assert len(services.board().jobs()) == jobs  # nothing is built twice
+
+
+def test_the_slider_of_a_pruned_run_starts_where_it_stands(with_runs, stage):
+    built(visit(run=digits().key()), stage)
+    assert stage.header["start"] == 60 and stage.header["start_achieved"] == pytest.approx(0.6, abs=0.01)
+
+
+def test_the_link_restores_the_choice_and_keeps_what_the_browser_wrote(cache, stage):
+    app = visit(run=TRAINED, by="magnitude", cut="66", layer="2", neuron="17")
+    assert stage.header["criterion"] == "magnitude" and not stage.header["magnitude"]
+    link = {name: app.query_params[name] for name in app.query_params}
+    wanted = {
+        "run": TRAINED,
+        "epoch": "20",
+        "by": "magnitude",
+        "scope": "global",
+        "cut": "66",
+        "layer": "2",
+        "neuron": "17",
+    }
+    assert link == wanted
+
+
+@pytest.mark.parametrize(
+    "link, sentence",
+    [
+        ({"run": "0123456789abcdef"}, "names a run that is not stored here"),
+        ({"epoch": "999"}, "epoch 999, which is not stored"),
+        ({"epoch": "x"}, "epoch x, which is not stored"),
+        ({"by": "beauty"}, "by = 'beauty', which is not there; allowed are activation-frequency, magnitude"),
+        ({"scope": "galaxy"}, "allowed are global, layer"),
+    ],
+)
+def test_a_wrong_link_is_told_and_something_is_shown(cache, stage, link, sentence):
+    visit(**link)
+    assert sentence in stage.news[-1]["said"] and stage.header["run"] == TRAINED
+
+
+def test_neurons_by_hand_are_counted_on_the_server(cache, stage):
+    app = visit()
+    answer = wish(app, stage, what="hand", id=7, percent=30, killed=[[3, 0], [0, 5]], spared=[[1, 2]])["hand"]
+    counted = atlases.by_hand(Choice(TRAINED, 20), 30, ((0, 5), (3, 0)), ((1, 2),))
+    assert answer == {"id": 7, **counted} and 0 < answer["accuracy"] < 1
+    assert wish(app, stage, what="hand", id=8, percent=30, killed=[], spared=[])["hand"] == {"id": 8}
+    assert "no neuron 999" in wish(app, stage, what="hand", id=9, percent=30, killed=[[0, 999]], spared=[])["said"]
+
+
+def test_prune_here_and_retrain_makes_a_branch_that_can_be_opened_and_undone(with_runs, stage):
+    parent = digits(seed=1)
+    app = built(visit(run=parent.key()), stage)
+    news = wish(app, stage, what="branch", percent=80, killed=[], spared=[])
+    assert news["said"] == ""
+    branch = parent.branch(
+        services.board().store.open(parent.key()).last_epoch, 0.8, criterion="activation-frequency", scope="global"
+    )
+    built(app, stage)
+    stored = services.board().store.open(branch.key())
+    assert stored.finished and stored.parent == parent.key()
+    [mark] = [mark for mark in stage.news[-1]["marks"] if mark["kind"] == "branch"]
+    assert mark["key"] == branch.key() and mark["achieved"] == pytest.approx(0.8, abs=0.02)
+    assert "Cut by hand to 80 % at epoch" in said(app)
+    button(app, "Open").click()
+    built(again(app), stage)
+    assert stage.header["run"] == branch.key() and stage.header["start"] >= 80
+    button(app, "Back to the network that this one was cut from").click()
+    again(app)
+    assert stage.header["run"] == parent.key()
+    wait_until(lambda: not services.board().watched(branch.key()), what="the watch to end")
+    button(app, "Undo").click()
+    again(app)
+    assert not (with_runs.root / "runs" / branch.key()).exists() and "Cut by hand" not in said(app)
+
+
+@pytest.mark.parametrize(
+    "percent, epoch, sentence",
+    [(40, None, "60.0 % of the weights are zero already: move the slider above that"), (70, "0", "choose an epoch from 1"),
+     (100, None, "Nothing is left to train at 100 %")],
+)  # fmt: skip
+def test_a_branch_that_cannot_be_is_refused_in_a_sentence(with_runs, stage, percent, epoch, sentence):
+    app = built(visit(run=digits().key(), **({"epoch": epoch} if epoch else {})), stage)
+    assert sentence in wish(app, stage, what="branch", percent=percent, killed=[], spared=[])["said"]
+
+
+def test_training_on_after_cuts_fills_the_second_curve(with_runs, stage):
+    app = built(visit(run=digits(seed=1).key(), epoch="2"), stage)
+    news = wish(app, stage, what="retrain", epochs=1)
+    assert news["retrained"]["epochs"] == 1
+    built(app, stage)
+    found = stage.news[-1]["retrained"]
+    assert len(found["points"]) >= 5 and not found["busy"]
+    assert "give 1..50" in wish(app, stage, what="retrain", epochs=99)["said"]
+
+
+def test_a_nonsensical_wish_is_refused_and_breaks_nothing(cache, stage):
+    app = visit()
+    assert wish(app, stage, what="hand", percent="many")["said"]
+
+
+def test_work_that_failed_is_said_and_not_begun_again_by_itself(with_runs, stage, monkeypatch):
+    def refused(*_):
+        raise JobError("PyTorch is not installed here, so no atlas can be built")
+
+    monkeypatch.setattr(JobBoard, "build", refused)
+    app = visit(run=digits().key())
+    assert "PyTorch is not installed here" in stage.header["problem"]
+    button(app, "Try again").click()
+    again(app)
+    assert "PyTorch is not installed here" in stage.news[-1]["said"]
+
+
+def test_a_damaged_atlas_is_told(cache, stage, monkeypatch):
+    monkeypatch.setattr(atlases, "_read", lambda choice: None)
+    visit()
+    assert "damaged" in stage.header["problem"]
+
+
+def test_lecture_mode_shows_the_stage_alone(cache, stage):
+    app = visit(lecture="1")
+    assert stage.header["run"] == TRAINED and "lecture" in app.query_params
+    assert not app.main.button
+
+
+def test_with_nothing_stored_at_all_it_says_what_to_do(cache, stage, monkeypatch, tmp_path):
+    monkeypatch.setattr(services, "EXAMPLE", tmp_path / "none")
+    assert "Nothing is stored yet" in said(visit())
