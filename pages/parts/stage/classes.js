@@ -125,6 +125,7 @@ function makeClasses(box, stage) {
 
   function resize() {
     width = panels.clientWidth;
+    panelTighten(box, stage);
     tall = box.clientHeight - panels.offsetTop; // matters in the lecture hall only, where the box has the screen's height
     const style = getComputedStyle(box);
     font = `${style.fontSize} ${style.fontFamily}`;
@@ -231,7 +232,8 @@ function makeClasses(box, stage) {
     const veiled = Boolean(state.veiled || model.veiled);
     setVeil(veiled);
     order = choices.classOrder === "lost" && queue ? queue : model.header.classes.map((_, c) => c);
-    say(bars.title, `at ${state.percent}${NARROW}% (tick: ${model.header.start ? "as stored" : "uncut"})`);
+    const alone = panelHandEmpty(state.hand) ? "" : ", slider alone"; // what is set by hand is not in these figures
+    say(bars.title, `at ${state.percent}${NARROW}%${alone} (tick: ${model.header.start ? "as stored" : "uncut"})`);
     if (!bars.panel.hidden) {
       drawBars(veiled ? null : model.classesAt(state.percent));
       drawStrip(veiled);

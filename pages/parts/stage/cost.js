@@ -534,8 +534,10 @@ function makeCost(box, stage) {
     const now = figuresAt(p, veiled);
     for (const [key, value] of Object.entries(figures.cells)) say(value, now[key]);
     say(figures.groups.time.heading, now.timeTitle);
+    const alone = panelHandEmpty(stage.state.hand) ? "" : "By the slider alone: "; // what is set by hand is not in these figures
+    say(figures.groups.accuracy.heading, alone ? `${alone}cut once, not retrained` : "Cut once, not retrained");
     const low = veiled || !lowRank() ? "" : `PCA ${now.pca}, SVD ${now.svd}; `;
-    say(brief, `${low}${now.adds} of ${now.addsDense} multiply-adds, ${now.bytesShrunk} of ${now.bytesDense} after shrink()`);
+    say(brief, `${alone}${low}${now.adds} of ${now.addsDense} multiply-adds, ${now.bytesShrunk} of ${now.bytesDense} after shrink()`);
   }
 
   /** Every figure in words; an outcome behind the veil is "veiled". */

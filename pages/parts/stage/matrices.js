@@ -33,6 +33,12 @@ function panelSwitch(parent, label, options, read, write) {
 /** t in 0..1 -> [r, g, b] from the background to the accent. */
 const panelShade = (theme, t) => blend(theme.rgb.back, rgb(theme.train), Math.min(1, Math.max(0, t)));
 
+/** On a very small screen of the lecture hall a view drops some of its words. */
+function panelTighten(box, stage) {
+  const tight = Boolean(stage.state?.lecture) && box.clientHeight > 0 && box.clientHeight < 17 * (stage.theme?.size || 16);
+  box.classList.toggle("tight", tight);
+}
+
 const panelHandEmpty = (hand) => !hand || (!hand.killed.size && !hand.spared.size);
 
 // ---- the pictures ----
@@ -255,7 +261,7 @@ function makeMatrices(box, stage) {
   legend.append(`99.9${NARROW}% quantile`);
   panelNode(legend, "i", "gone");
   legend.append("gone");
-  const hint = panelNode(box, "p", "faint");
+  const hint = panelNode(box, "p", "faint hint");
   const lines = panelNode(box, "div", "lines");
   const note = panelNode(box, "p", "faint");
   let model = null;
@@ -327,7 +333,8 @@ function makeMatrices(box, stage) {
 
   function measure() {
     width = lines.clientWidth;
-    height = box.clientHeight - lines.offsetTop; // matters in the lecture hall only, where the box has the screen's height
+    panelTighten(box, stage);
+    height = box.clientHeight - lines.offsetTop - note.offsetHeight; // matters in the hall only, where the box has the screen's height
     looked = null;
   }
 
@@ -336,18 +343,19 @@ function makeMatrices(box, stage) {
     const em = stage.theme.size;
     const gap = 1.1 * em;
     const dpr = stage.dpr || 1;
-    const least = 10.3 * em; // "Hidden 1  43.8 % left"
     const lecture = stage.state.lecture;
     // So many lines of pictures, each with a line of words above and one below, may be so tall.
     const tallest = (all, most) => (lecture ? Math.max(3 * em, (height - (all - 1) * em) / all - 2.75 * em) : most * em);
     const most = Math.max(1, Math.floor((width + gap) / (10 * em + gap)));
     const count = Math.ceil(list.length / most);
     const each = Math.ceil(list.length / count);
+    const beneath = Math.min(10.3 * em, width); // "Hidden 1: 43.8 % left"
     const one = list.length === 1 ? model.header.layers[list[0]] : null;
     const large = (wide, tall) => Math.min(wide / one.columns, tall / one.rows);
     // A single layer's two pictures stand side by side where they are larger so.
     const beside = one && other.length && large((width - gap) / 2, tallest(1, 24)) > large(width, tallest(2, 17));
     const tall = beside ? tallest(1, 24) : tallest(count * (other.length ? 2 : 1), one ? 22 : 17);
+    const least = Math.min(beneath, (width - gap) / (beside ? 2 : 1));
     titles = [];
     lines.replaceChildren();
     for (let i = 0; i < list.length; i += each) {
@@ -394,8 +402,8 @@ function makeMatrices(box, stage) {
     const p = state.percent;
     const byHand = !panelHandEmpty(state.hand);
     for (const title of titles) {
-      say(title.own, `${model.header.criterion_label}, cut at ${p}${NARROW}%${byHand ? " and by hand" : ""}`);
-      if (title.other) say(title.other, `Magnitude, at the same ${p}${NARROW}%${byHand ? ", nothing by hand" : ""}`);
+      say(title.own, `${model.header.criterion_label} at ${p}${NARROW}%${byHand ? ", and by hand" : ""}`);
+      if (title.other) say(title.other, `Magnitude at ${p}${NARROW}%${byHand ? ", nothing by hand" : ""}`);
     }
     for (const l of list) {
       const kept = byHand && !pooled(l) ? model.kept(l, p, state.hand) : null;

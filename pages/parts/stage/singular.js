@@ -163,6 +163,7 @@ function makeSingular(box, stage) {
   function resize() {
     const only = stage.state?.lecture ? stage.state.layer || 0 : null; // in the hall one layer, large, chosen in the bar
     plots.forEach((plot, l) => (plot.box.hidden = only !== null && l !== only));
+    panelTighten(box, stage);
     plots.forEach((plot) => plot.measure());
     looked = only;
     theme = stage.theme?.id;

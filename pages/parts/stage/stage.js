@@ -35,6 +35,8 @@ const handEmpty = (hand) => !(hand.killed.size + hand.spared.size);
 const handPairs = (set) => [...set].map((name) => name.split(":").map(Number));
 const clampTo = (low, high, v) => Math.min(high, Math.max(low, v));
 
+const VIEW_COLUMNS = { who: "left", histogram: "left", cost: "right", neuron: "right" }; // the others take the whole width
+
 function makeStage(root, report, ask) {
   const part = parts(root);
   const saved = savedStage();
@@ -148,7 +150,9 @@ function makeStage(root, report, ask) {
     if (stage.model) stage.model.veiled = on;
     unveilFeed();
     version++;
-    if (stage.model) settle(); // words and tables at once: nothing that was readable may stay
+    if (!stage.model) return;
+    for (const view of views) guard(view, () => view.draw(state)); // also those out of sight: nothing that was readable may stay
+    settle(); // words and tables at once, for the same reason
   }
 
   function schedule() {
@@ -237,7 +241,7 @@ function makeStage(root, report, ask) {
     const box = document.createElement("section");
     box.className = `view ${name}`;
     Object.assign(box.dataset, { view: name, testid: `view-${name}` });
-    part.grid.append(box);
+    (part[VIEW_COLUMNS[name]] || part.grid).append(box);
     return { name, make, box, inSight: false, drawn: -1, stale: true, broken: false };
   }
 
@@ -374,6 +378,7 @@ function makeStage(root, report, ask) {
       schedule();
     },
   });
+  const clear = saved ? null : keepClear();
   watch.observe(root);
   watch.observe(part.deck);
   addEventListener("resize", measure);
@@ -389,6 +394,7 @@ function makeStage(root, report, ask) {
     seen.disconnect();
     watch.disconnect();
     health?.close();
+    clear?.close();
     removeEventListener("resize", measure);
     removeEventListener("keydown", onKey, true);
     removeEventListener("pruning-feed", onFeed);
@@ -719,7 +725,19 @@ function watchServer({ busy, tell }) {
     asking = false;
   }
   const timer = setInterval(look, HEALTH_EVERY);
+  look();
   return { close: () => clearInterval(timer) };
+}
+
+/** Streamlit's notice that the server is gone would cover the stage, which goes on without one and says so itself. */
+function keepClear() {
+  const clear = () => {
+    const notice = [...document.querySelectorAll('[role="dialog"]')].find((one) => one.textContent.includes("Connection error"));
+    notice?.querySelector("button")?.click();
+  };
+  const watch = new MutationObserver(clear);
+  watch.observe(document.body, { childList: true, subtree: true });
+  return { close: () => watch.disconnect() };
 }
 
 // ---- the stage as one file ----
