@@ -1,4 +1,5 @@
-"""`python -m bench`: how fast training and cutting are here, on one thread. `--quick` only shows that it runs."""
+"""`python -m bench`: how fast training and cutting are here, on one thread, and building an atlas, on two. `--quick` only
+shows that it runs; `--only atlas` runs one section."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from importlib.metadata import version
 import threadpoolctl
 import torch
 
-from bench import cuts, step
+from bench import atlas, cuts, step
 from bench.measure import Arm
 
 
@@ -46,11 +47,30 @@ def tell_cuts(arms: list[Arm], rounds: int) -> None:
         say(f"  {arm.name:50}{arm.milliseconds():32}wanted: under {wanted} ms")
 
 
+def tell_atlases(rows: list[atlas.Row], about: str, rounds: int) -> None:
+    say(f"\nOne atlas of 784-300-200-100-50-10, {about}; {rounds} rounds, in turns; median (min..max)")
+    for row in rows:
+        wanted = 3 if row.criterion == atlas.CRITERIA[0] else 1.5
+        for arm, more in (
+            (row.ours, "wanted: under 30 s"),
+            (row.direct, f"{row.direct.times(row.ours)} ours (wanted: {wanted})"),
+        ):
+            say(f"  {f'{row.criterion}: {arm.name}':55}{arm.milliseconds():34}{more}")
+        say(f"  their answers differ on at most {row.differ} test images at any percent")
+
+
+SECTIONS = ("steps", "cuts", "atlas")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round of everything")
-    parser.add_argument("--rounds", type=int, default=9, help="rounds of epochs; cuts take three times as many")
+    parser.add_argument(
+        "--rounds", type=int, default=9, help="rounds of epochs; cuts take three times as many, atlases a third"
+    )
+    parser.add_argument("--only", choices=SECTIONS, help="one section instead of all")
     options = parser.parse_args()
+    wanted = SECTIONS if options.only is None else (options.only,)
     rounds, images = (1, 640) if options.quick else (options.rounds, None)
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -58,8 +78,13 @@ def main() -> None:
     say(f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in names))
     say(f"{platform.platform()}, {processor()}, {os.cpu_count()} cores, one thread used")
     with threadpoolctl.threadpool_limits(1):
-        tell_steps(step.measure(rounds, images), rounds)
-        tell_cuts(cuts.measure(3 * rounds, images), 3 * rounds)
+        if "steps" in wanted:
+            tell_steps(step.measure(rounds, images), rounds)
+        if "cuts" in wanted:
+            tell_cuts(cuts.measure(3 * rounds, images), 3 * rounds)
+    if "atlas" in wanted:
+        data, few = atlas.data_set(images), max(1, rounds // 3)
+        tell_atlases(atlas.measure(few, data), f"{data.name}, {len(data.x_test):,} test images", few)
 
 
 if __name__ == "__main__":

@@ -243,7 +243,7 @@ def _each(parts: list[_Part], n_jobs: int) -> Iterator[tuple[int, object]]:
     calls = (joblib.delayed(_numbered)(place, parts[place]) for place in largest_first)
     results = joblib.Parallel(n_jobs, return_as="generator_unordered", pre_dispatch="all")(calls)
     try:
-        for result in results:
+        for result in results:  # noqa: UP028 (`yield from` would close it outside the block below)
             yield result
     finally:
         with warnings.catch_warnings():

@@ -107,16 +107,26 @@ def _cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
 def low_rank_right(
     network: Network, decompositions: list[lowrank.Decomposition], ranks: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
-    """`(len(ranks),)` how many of the images are right with every hidden layer reduced to the ranks in each row."""
+    """`(len(ranks),)` how many of the images are right with every hidden layer reduced to the ranks in each row. Fastest
+    where the first column never falls."""
     lefts = [each.left.astype(np.float32) for each in decompositions]
     rights = [each.right.astype(np.float32) for each in decompositions]
     projected = x @ lefts[0]  # the first layer's left factors serve every rank
+    sums = np.zeros((len(x), len(network.biases[0])), np.float32)  # and its sums too: more terms are added to them
+    terms = 0
     right = np.zeros(len(ranks), np.int64)
     for place, row in enumerate(ranks):
-        signal = x
-        for layer, k in enumerate(int(rank) + decompositions[layer].extra for layer, rank in enumerate(row)):
-            inner = projected[:, :k] if layer == 0 else signal @ lefts[layer][:, :k]
-            signal = np.maximum(inner @ rights[layer][:k] + network.biases[layer], 0)
+        first, *others = (int(rank) + each.extra for rank, each in zip(row, decompositions, strict=True))
+        if first < terms:
+            sums, terms = np.zeros_like(sums), 0
+        if first > terms:
+            sums += projected[:, terms:first] @ rights[0][terms:first]
+            terms = first
+        signal = np.maximum(sums + network.biases[0], 0)
+        for layer, k in enumerate(others, start=1):
+            left, tail = lefts[layer][:, :k], rights[layer][:k]
+            thin = k * (len(left) + tail.shape[1]) < len(left) * tail.shape[1]
+            signal = np.maximum(((signal @ left) @ tail if thin else signal @ (left @ tail)) + network.biases[layer], 0)
         logits = signal @ network.weights[-1].T + network.biases[-1]
         right[place] = np.count_nonzero(logits.argmax(axis=1) == y)
     return right

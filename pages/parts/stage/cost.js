@@ -159,7 +159,8 @@ function makeCostPlot(parent, stage) {
       layer.axes.append(svg("text", { x: x(p), y: base, dy: "1.2em", "text-anchor": "middle" }, p === 100 ? `100${NARROW}%` : String(p)));
     }
     const what = header.scope === "layer" ? "of each hidden matrix" : "of all weights";
-    const title = wide > 24 * em ? `requested ratio: share ${what} that is zero` : `requested share ${what} that is zero`;
+    const titles = [`requested ratio: share ${what} that is zero`, `requested share ${what} that is zero`, "requested share that is zero"];
+    const title = titles[wide > 24 * em ? 0 : wide > 17 * em ? 1 : 2];
     layer.axes.append(svg("text", { x: left + wide / 2, y: base, dy: "2.4em", "text-anchor": "middle" }, title));
     if (!header.start) return;
     layer.axes.append(svg("rect", { class: "before", x: left, y: top, width: x(header.start) - left, height: tall }));
