@@ -211,7 +211,7 @@ def _add_pool(arrays: dict[str, np.ndarray], network: Network, data: datasets.Da
 
 def _notes(atlas: Atlas, moment: Snapshot, network: Network) -> list[str]:
     notes = []
-    if not moment.seen and not criteria.get(atlas.choice.criterion).needs and atlas.choice.criterion != "magnitude":
+    if not moment.seen and atlas.choice.criterion.startswith(("activation", "inactivity", "random-matched")):
         notes.append(
             "Nothing was counted yet at this epoch, so all neurons tie and go in the order in which they stand."
         )

@@ -158,6 +158,8 @@ def _busy(choice: Choice, run: StoredRun) -> bool:
 
 def _follow(choice: Choice, run: StoredRun, visitor: str, working: bool) -> None:
     """Polls only while something is under way; then the page is drawn anew, once."""
+    if st.session_state.get("slider run", choice.run) != choice.run:
+        st.rerun()  # a branch was opened: its button is in here, and draws anew only what is in here
     job = atlases.build(choice, visitor) if working else None
     if job:
         services.board().seen(job.key, visitor)

@@ -231,6 +231,7 @@ function makeClasses(box, stage) {
     if (!at) layout();
     const veiled = Boolean(state.veiled || model.veiled);
     setVeil(veiled);
+    if (!at) return; // not on show: it is measured and drawn when it is
     order = choices.classOrder === "lost" && queue ? queue : model.header.classes.map((_, c) => c);
     const alone = panelHandEmpty(state.hand) ? "" : ", slider alone"; // what is set by hand is not in these figures
     say(bars.title, `at ${state.percent}${NARROW}%${alone} (tick: ${model.header.start ? "as stored" : "uncut"})`);
