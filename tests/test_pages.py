@@ -328,3 +328,12 @@ def test_side_by_side_shows_two_runs_each_at_its_own_epoch(with_runs):
 def test_side_by_side_needs_two_runs_and_says_so(cache, monkeypatch, tmp_path):
     monkeypatch.setattr(services, "EXAMPLE", tmp_path / "none")
     assert "Two stored runs are needed" in said(visit("compare"))
+
+
+def test_a_run_on_the_page_can_be_taken_to_the_slider(with_runs):
+    app = visit(run=digits().key())
+    button(app, "Drag one slider over this network").click()
+    app.run()
+    assert not app.exception
+    assert app.sidebar.selectbox(key="slider run").value == digits().key()
+    assert app.sidebar.select_slider(key="slider epoch").value == with_runs.open(digits().key()).last_epoch

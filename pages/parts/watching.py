@@ -99,7 +99,15 @@ def _moment(look: Look, job: Job | None, room: DeltaGenerator | None) -> None:
     pictures = not moving or epoch % PICTURES_EVERY == 0 or _slow(look.log)
     _elements(look, epoch, pictures=pictures)
     if not moving:
+        _to_the_slider(look.run, epoch)
         replay.provenance(look.run)
+
+
+def _to_the_slider(run: StoredRun, epoch: int) -> None:
+    text = "Every ratio from 0 to 100 % for this very network, at the speed of the hand."
+    if st.button("Drag one slider over this network", icon=":material/tune:", help=text, key="to the slider"):
+        st.session_state.update({"slider read": True, "slider run": run.key, "slider epoch": epoch})
+        st.switch_page("pages/explore/slider.py")
 
 
 def _slow(log: list) -> bool:
