@@ -1,11 +1,11 @@
 """What the live elements draw agrees with what is stored: the blob's format, every array of the board, the words."""
 
-import json
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from blobs import unpack
 from small import digits
 
 from core import criteria, datasets, experiment, scene
@@ -29,24 +29,6 @@ def store(tmp_path_factory) -> Store:
         for spec in (digits(), BY_WEIGHT, BY_HAND, ONE_LAYER, EIGHT_LAYERS, UNPRUNED, DIVERGED):
             list(experiment.run(spec, store))
     return store
-
-
-def unpack(blob: bytes) -> tuple[dict, dict]:
-    """As the browser reads it, written from the description at the top of core/scene.py."""
-    assert isinstance(blob, bytes)
-    length = int.from_bytes(blob[:4], "little")
-    header = json.loads(blob[4 : 4 + length].decode("utf-8"), parse_constant=lambda word: pytest.fail(word))
-    start = 4 + length
-    assert start % 8 == 0
-    arrays, end = {}, start
-    for name, place in header["arrays"].items():
-        assert (start + place["offset"]) % 8 == 0
-        count = math.prod(place["shape"])
-        array = np.frombuffer(blob, place["dtype"], count, start + place["offset"])
-        arrays[name] = array.reshape(place["shape"])
-        end = max(end, start + place["offset"] + array.nbytes)
-    assert len(blob) - end < 8  # nothing beyond the last array but its padding
-    return header, arrays
 
 
 def drawn(store: Store, spec: RunSpec, epoch: int, **options):

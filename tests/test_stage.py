@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from blobs import unpack
 from small import digits
 
 from core import atlas, criteria, datasets, experiment, masks, recipe, scene, spectra, stage
@@ -31,19 +32,6 @@ def store(tmp_path_factory) -> Store:
         for spec in (CUT, WHOLE, ONE_LAYER):
             list(experiment.run(spec, store))
     return store
-
-
-def unpack(blob: bytes) -> tuple[dict, dict]:
-    """As the browser reads it, written from the description at the top of core/scene.py."""
-    assert isinstance(blob, bytes)
-    length = int.from_bytes(blob[:4], "little")
-    header = json.loads(blob[4 : 4 + length].decode("utf-8"), parse_constant=lambda word: pytest.fail(word))
-    arrays = {}
-    for name, place in header["arrays"].items():
-        start = 4 + length + place["offset"]
-        assert start % 8 == 0
-        arrays[name] = np.frombuffer(blob, place["dtype"], math.prod(place["shape"]), start).reshape(place["shape"])
-    return header, arrays
 
 
 def scores_of(moment: Snapshot, criterion: str, draw=0) -> list[np.ndarray]:
