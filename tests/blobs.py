@@ -1,6 +1,7 @@
 """A blob as the browser reads it."""
 
 import json
+import math
 
 import numpy as np
 import pytest
