@@ -138,15 +138,15 @@ class JobBoard:
         job = Job(f"download-{dataset}", "download", owner, f"download of {dataset}")
         return self._add(job, {"task": "download", "dataset": dataset, "root": str(self.store.root)})
 
-    def build(self, source: Store, choices: Sequence[Choice], owner: str) -> Job:
-        """Starts building the atlases that are not there, or joins; the job is that of the first choice. Raises ValueError on
-        a run that cannot be opened."""
+    def build(self, source: Store, choices: Sequence[Choice], owner: str, *, key: str | None = None) -> Job:
+        """Starts building the atlases that are not there, or joins; the job is that of the first choice unless it is given a
+        `key`. Raises ValueError on a run that cannot be opened."""
         _need_torch("no atlas can be built")
         first = choices[0]
         label = f"atlas of {source.open(first.run).label}"
         values = [vars(choice) for choice in choices]
         task = {"task": "atlas", "root": str(self.store.root), "source": str(source.root), "choices": values}
-        return self._add(Job(atlas_key(first), "atlas", owner, label), task)
+        return self._add(Job(key or atlas_key(first), "atlas", owner, label), task)
 
     def train_on(self, source: Store, choice: Choice, epochs: int, owner: str) -> Job:
         """Starts the curve "cut once, then `epochs` epochs of training", or joins. Raises ValueError on what cannot be."""

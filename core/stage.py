@@ -31,7 +31,7 @@ TRAINED_ON = (80, 50, 90, 20, 95, 70, 60, 40, 99)
 
 
 def blob(spec: RunSpec, moment: Snapshot, atlas: Atlas, controls: Sequence[Atlas] = (), label: str = "") -> bytes:
-    """The blob of the stage: the atlas of one moment of a run, and the controls that are stored: magnitude, random draws."""
+    """The blob of the stage: the atlas of one moment of a run, and what stands beside it: magnitude, random draws, others."""
     data = datasets.load(spec.dataset)
     network = moment.state.network()
     magnitude = next((one for one in controls if one.choice.criterion == "magnitude"), None)
@@ -86,9 +86,11 @@ def blob(spec: RunSpec, moment: Snapshot, atlas: Atlas, controls: Sequence[Atlas
             }
         )
     pool_note = _add_pool(arrays, network, data)
-    draws = [one for one in controls if one.choice.criterion == "random-matched"]
-    named = [("magnitude", [one for one in controls if one.choice.criterion == "magnitude"]), ("random-matched", draws)]
-    shown = [(name, found) for name, found in named if found and name != atlas.choice.criterion]
+    found_by_name: dict[str, list[Atlas]] = {}
+    for one in controls:
+        if one.choice.criterion != atlas.choice.criterion:
+            found_by_name.setdefault(one.choice.criterion, []).append(one)
+    shown = list(found_by_name.items())
     arrays |= {
         f"control_{name}": np.stack([a.correct.sum(axis=1) for a in found]).astype(np.uint32) for name, found in shown
     }

@@ -211,7 +211,7 @@ def test_a_nonsensical_wish_is_refused_and_breaks_nothing(cache, stage):
 
 
 def test_work_that_failed_is_said_and_not_begun_again_by_itself(with_runs, stage, monkeypatch):
-    def refused(*_):
+    def refused(*_, **__):
         raise JobError("PyTorch is not installed here, so no atlas can be built")
 
     monkeypatch.setattr(JobBoard, "build", refused)
@@ -237,3 +237,18 @@ def test_lecture_mode_shows_the_stage_alone(cache, stage):
 def test_with_nothing_stored_at_all_it_says_what_to_do(cache, stage, monkeypatch, tmp_path):
     monkeypatch.setattr(services, "EXAMPLE", tmp_path / "none")
     assert "Nothing is stored yet" in said(visit())
+
+
+def test_further_criteria_stand_beside_the_chosen_one_and_in_the_link(with_runs, stage):
+    app = built(visit(run=digits(seed=1).key(), epoch="2", beside="wanda,beauty"), stage)
+    assert [one["name"] for one in stage.header["controls"]] == ["magnitude", "random-matched", "wanda"]
+    assert "'beauty' beside it" in stage.news[-1]["said"] and app.query_params["beside"] == "wanda"
+    app.sidebar.multiselect(key="slider beside").set_value(["wanda", "apoz"])
+    built(again(app), stage)
+    assert [one["name"] for one in stage.header["controls"]] == ["magnitude", "random-matched", "wanda", "apoz"]
+    jobs = services.board().jobs()
+    assert all(job.state == "finished" for job in jobs) and len(jobs) == 2  # only what was missing was built
+    app.sidebar.selectbox(key="slider criterion").set_value("wanda")
+    built(again(app), stage)
+    assert stage.header["criterion"] == "wanda"
+    assert [one["name"] for one in stage.header["controls"]] == ["magnitude", "random-matched", "apoz"]

@@ -18,6 +18,7 @@ from core.store import StoredRun
 from pages.parts import library, services
 
 DRAWS = 5  # of the random control
+CONTROLS = ("magnitude", "random-matched")
 
 
 @st.cache_resource(show_spinner=False)
@@ -36,34 +37,40 @@ def there(choice: Choice) -> bool:
     return _shelf(choice).has(choice)
 
 
-def controls(choice: Choice) -> list[Choice]:
-    """What stands beside every criterion: magnitude, and random neurons, as many per layer, drawn several times."""
+def controls(choice: Choice, more: tuple[str, ...] = ()) -> list[Choice]:
+    """What stands beside every criterion: magnitude, and random neurons, as many per layer, drawn several times; and the
+    criteria that a person wants beside it too."""
     plain = replace(choice, draw=0)
     draws = [replace(plain, criterion="random-matched", draw=draw) for draw in range(DRAWS)]
-    return [one for one in (replace(plain, criterion="magnitude"), *draws) if one != choice]
+    others = [replace(plain, criterion=name) for name in more if name not in CONTROLS]
+    return [one for one in (replace(plain, criterion="magnitude"), *draws, *others) if one != choice]
 
 
-def build(choice: Choice, visitor: str) -> Job | None:
+def build(choice: Choice, more: tuple[str, ...], visitor: str) -> Job | None:
     """The job that builds what is missing of the atlas and its controls; None where nothing is. Work that failed is not begun
     again by itself: `again` does that."""
-    missing = [one for one in (choice, *controls(choice)) if not there(one)]
-    known = services.board().job(atlas_key(choice))
+    missing = [one for one in (choice, *controls(choice, more)) if not there(one)]
+    known = services.board().job(_job_key(choice, more))
     if not missing or (known and (known.live or known.state in ("failed", "stopped"))):
         return known if missing or (known and known.live) else None
-    return again(choice, visitor)
+    return again(choice, more, visitor)
 
 
-def again(choice: Choice, visitor: str) -> Job:
+def _job_key(choice: Choice, more: tuple[str, ...]) -> str:
+    return "-".join((atlas_key(choice), *(("beside", *more) if more else ())))
+
+
+def again(choice: Choice, more: tuple[str, ...], visitor: str) -> Job:
     """Begins building. Raises ValueError where that cannot be."""
-    wanted = [one for one in (choice, *controls(choice)) if not there(one)] or [choice]
-    job = services.board().build(services.store_of(choice.run), [choice, *wanted], visitor)
+    wanted = [one for one in (choice, *controls(choice, more)) if not there(one)] or [choice]
+    job = services.board().build(services.store_of(choice.run), wanted, visitor, key=_job_key(choice, more))
     services.board().seen(job.key, visitor)
     return job
 
 
-def blob(choice: Choice, run: StoredRun, *, complete: bool) -> bytes:
+def blob(choice: Choice, more: tuple[str, ...], run: StoredRun, *, complete: bool) -> bytes:
     """The blob of the stage; `complete`: with all controls that are there. Raises ValueError where the atlas cannot be read."""
-    beside = [one for one in controls(choice) if complete and there(one)]
+    beside = [one for one in controls(choice, more) if complete and there(one)]
     versions = tuple(_shelf(one).version(one) for one in (choice, *beside))
     return _blob(choice, tuple(beside), versions, run)
 

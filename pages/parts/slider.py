@@ -30,7 +30,7 @@ def draw(visitor: str) -> None:
     st.session_state["slider choice"], st.session_state["slider visitor"] = choice, visitor
     job, problem = None, None
     try:
-        job = atlases.build(choice, visitor)
+        job = atlases.build(choice, _more(), visitor)
     except ValueError as error:
         problem = session.sentence(str(error))
     if job and job.state == "failed":
@@ -52,7 +52,7 @@ def _stage(choice: Choice, run: StoredRun, working: bool, problem: str | None) -
     blob = stage_blob = None
     if atlases.there(choice):
         try:
-            stage_blob = atlases.blob(choice, run, complete=not working)
+            stage_blob = atlases.blob(choice, _more(), run, complete=not working)
         except ValueError as error:
             problem = session.sentence(str(error))
     blob = (
@@ -93,12 +93,23 @@ def _choose(runs: dict[str, StoredRun]) -> tuple[Choice, StoredRun]:
         "Criterion: what goes first", criteria.names(), key="slider criterion", format_func=atlases.label,
         help="\n\n".join(f"**{criteria.get(name).label}**: {criteria.get(name).help}" for name in criteria.names()),
     )  # fmt: skip
+    others = [name for name in criteria.names() if name not in (criterion, *atlases.CONTROLS)]
+    state["slider beside"] = [name for name in state.get("slider beside", []) if name in others]
+    st.multiselect(
+        "Beside it", others, key="slider beside", format_func=lambda name: criteria.get(name).label,
+        help="Further criteria whose accuracy is drawn beside it. Magnitude and random neurons always are.",
+    )  # fmt: skip
     scope = st.selectbox("Scope: what is ranked", list(masks.SCOPES), key="slider scope", format_func=masks.SCOPES.get)
     st.link_button(
         "Lecture mode", _lecture_link(Choice(key, epoch, criterion, scope)), icon=":material/co_present:", width="stretch",
         help="No sidebar, large type, outcomes veiled until Reveal. Opens in a tab of its own.",
     )  # fmt: skip
     return Choice(key, epoch, criterion, scope), runs[key]
+
+
+def _more() -> tuple[str, ...]:
+    """The criteria that a person wants beside the chosen one."""
+    return tuple(st.session_state.get("slider beside", ()))
 
 
 def _name(run: StoredRun) -> str:
@@ -132,11 +143,21 @@ def _read_link(runs: dict[str, StoredRun]) -> None:
             state[f"slider {name}"] = link[param]
         elif param in link:
             _tell(f"The link asks for {param} = {link[param]!r}, which is not there; allowed are {', '.join(allowed)}.")
+    _read_beside(link.get("beside", ""))
+
+
+def _read_beside(text: str) -> None:
+    names = [name for name in text.split(",") if name]
+    unknown = [name for name in names if name not in criteria.names()]
+    if unknown:
+        _tell(f"The link asks for {unknown[0]!r} beside it, which is no criterion; it is left out.")
+    st.session_state["slider beside"] = [name for name in names if name not in unknown]
 
 
 def _to_link(choice: Choice) -> None:
     """The link names what is shown; what the browser itself keeps in it (the ratio, the neuron) stays."""
     wanted = {"run": choice.run, "epoch": str(choice.epoch), "by": choice.criterion, "scope": choice.scope}
+    wanted |= {"beside": ",".join(_more())} if _more() else {}
     kept = {
         name: st.query_params[name] for name in ("cut", "layer", "neuron", "view", "lecture") if name in st.query_params
     }
@@ -160,7 +181,7 @@ def _follow(choice: Choice, run: StoredRun, visitor: str, working: bool) -> None
     """Polls only while something is under way; then the page is drawn anew, once."""
     if st.session_state.get("slider run", choice.run) != choice.run:
         st.rerun()  # a branch was opened: its button is in here, and draws anew only what is in here
-    job = atlases.build(choice, visitor) if working else None
+    job = atlases.build(choice, _more(), visitor) if working else None
     if job:
         services.board().seen(job.key, visitor)
     if working and not (job and job.live):
@@ -186,7 +207,7 @@ def _tell(text: str) -> None:
 
 def _again(choice: Choice, visitor: str) -> None:
     try:
-        atlases.again(choice, visitor)
+        atlases.again(choice, _more(), visitor)
     except ValueError as error:
         _tell(session.sentence(str(error)))
 
