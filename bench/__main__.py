@@ -1,5 +1,5 @@
-"""`python -m bench`: how fast training and cutting are here, on one thread, and building an atlas, on two. `--quick` only
-shows that it runs; `--only atlas` runs one section."""
+"""`python -m bench`: how fast training and cutting are here, on one thread, building an atlas, on two, and stacks on a GPU.
+`--quick` only shows that it runs; `--only atlas` runs one section."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib.metadata import version
 import threadpoolctl
 import torch
 
-from bench import atlas, cuts, step
+from bench import atlas, cuts, gpu, step
 from bench.measure import Arm
 
 
@@ -59,7 +59,22 @@ def tell_atlases(rows: list[atlas.Row], about: str, rounds: int) -> None:
         say(f"  their answers differ on at most {row.differ} test images at any percent")
 
 
-SECTIONS = ("steps", "cuts", "atlas")
+def tell_stacks(arms: list[Arm], about: str, rounds: int) -> None:
+    by_name = {arm.name: arm for arm in arms}
+    peer = min((by_name[name] for name in gpu.PEERS), key=lambda arm: arm.median)
+    say(f"\nOne epoch on {torch.cuda.get_device_name()}, {about}, batch 32, counting on; {rounds} rounds, interleaved")
+    say(f"  TF32 {'on' if torch.backends.cuda.matmul.allow_tf32 else 'off'}; median (min..max)")
+    for arm in arms:
+        say(f"  {arm.name:42}{arm.milliseconds()}")
+    for count, wanted in zip(gpu.STACKS, (8, None, 50), strict=True):
+        ratio = count * peer.median / by_name[gpu.ours(count)].median
+        say(
+            f"  K = {count}: {ratio:.1f} times {peer.name}, K runs one after another"
+            + (f" (wanted: {wanted})" if wanted else "")
+        )
+
+
+SECTIONS = ("steps", "cuts", "atlas", "gpu")
 
 
 def main() -> None:
@@ -85,6 +100,11 @@ def main() -> None:
     if "atlas" in wanted:
         data, few = atlas.data_set(images), max(1, rounds // 3)
         tell_atlases(atlas.measure(few, data), f"{data.name}, {len(data.x_test):,} test images", few)
+    if "gpu" in wanted and not gpu.available():
+        say("\nNo CUDA device here: the stacks on a GPU are left out.")
+    elif "gpu" in wanted:
+        data = atlas.data_set(images)
+        tell_stacks(gpu.measure(rounds, data), f"{data.name}, {len(data.x_train):,} training images", rounds)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,23 @@
 Everything lies in buffers that already exist, the gradient product and the update are one call, and the firing count reads
 the very activations that the step computed. The activations of all hidden layers lie one after another in one block, so that
 signs and counts take one call for all layers. For K = 1 the leading axis is dropped: `addmm` is faster than `baddbmm`.
+On CUDA what nobody waits for, the updates and the count, goes to a second stream, beside the backward products. Nothing here
+asks the device for a value, so that `series` can capture steps as a graph.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's
+NOWHERE = nullcontext()
 
 
 @dataclass(eq=False)
@@ -23,7 +28,7 @@ class Parameters:
 
     weights: per layer `(K, units_in, units_out)`. biases: per layer `(K, units)`. masks: like weights, 1 or 0, or None where
     nothing inside is cut. rates: `(K,)` learning rates. moments: Adam's, two per parameter, weights first; [] for SGD.
-    steps: updates made so far, the same for the whole stack.
+    steps: updates made so far, the same for the whole stack; whoever makes them counts them.
     """
 
     weights: list[torch.Tensor]
@@ -37,13 +42,27 @@ class Parameters:
     def count(self) -> int:
         return self.rates.shape[0]
 
+    def corrections(self, steps: int) -> Sequence[torch.Tensor | None]:
+        """Adam's two bias corrections for each of the next `steps` updates, `(steps, 2)`; a None each for SGD."""
+        if not self.moments:
+            return [None] * steps
+        made = range(self.steps + 1, self.steps + steps + 1)
+        values = [(1 - BETA1**step, 1 - BETA2**step) for step in made]
+        return torch.tensor(values, dtype=torch.float32, device=self.rates.device)
+
+
+@cache
+def stream_beside(device: torch.device, place: int = 0) -> torch.cuda.Stream:
+    """A CUDA stream beside the usual one: always the same for one place, since cuBLAS keeps 32 MB of room for each."""
+    return torch.cuda.Stream(device)
+
 
 class Step:
-    """Room for steps on batches of `rows` images, `repeats` of them an epoch, from `images` `(n, features)`."""
+    """Room for steps on batches of `rows` images of `features` each."""
 
-    def __init__(self, parameters: Parameters, images: torch.Tensor, rows: int, repeats: int):
-        self.rows, self._parameters, self._images = rows, parameters, images
-        count, device = parameters.count, images.device
+    def __init__(self, parameters: Parameters, rows: int, features: int):
+        self.rows, self._parameters = rows, parameters
+        count, device = parameters.count, parameters.rates.device
         self._single = count == 1
         lead = () if self._single else (count,)
         widths = [bias.shape[1] for bias in parameters.biases]
@@ -57,10 +76,8 @@ class Step:
 
         self._hidden, self._on, self._fired = views(self._active), views(self._signs), views(self.fired)
         self._deltas = views(torch.zeros_like(self._active))
-        self.logits = torch.zeros(repeats, *lead, rows, widths[-1], device=device)
-        self._delta = torch.zeros(*lead, rows, widths[-1], device=device)
-        self._batch = torch.zeros(rows * count, images.shape[1], device=device)
-        self._input = self._batch.view(*lead, rows, -1)
+        self.input_shape, self.output_shape = (*lead, rows, features), (*lead, rows, widths[-1])
+        self._delta = torch.zeros(self.output_shape, device=device)
         self._ones = torch.ones(rows, device=device)
         self._weights = self._drop(parameters.weights)
         self._turned = [weight.mT for weight in self._weights]
@@ -71,37 +88,52 @@ class Step:
         # SGD folds minus the rate into the gradient, so that one product updates; Adam needs the gradient itself.
         rates = torch.ones_like(parameters.rates) if self._moments else -parameters.rates
         self._scale = float(rates[0]) / rows if self._single else (rates / rows).view(-1, 1, 1)
+        self._beside = stream_beside(device) if device.type == "cuda" else None
 
     def _drop(self, tensors: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
         return [tensor[0] if self._single and tensor is not None else tensor for tensor in tensors]
 
-    def take(self, index: torch.Tensor, onehot: torch.Tensor, number: int) -> None:
-        """One step: `index` `(K · rows,)` picks the images, `onehot` `([K,] rows, classes)` are their labels; `number` is the
-        step's place in the epoch, where its logits are kept."""
+    def take(
+        self, images: torch.Tensor, onehot: torch.Tensor, logits: torch.Tensor, correction: torch.Tensor | None
+    ) -> None:
+        """One step on `images` of `input_shape` with the labels `onehot` of `output_shape`; its logits go into `logits`.
+
+        `correction`: Adam's for this step."""
         affine = torch.addmm if self._single else torch.baddbmm
         product = torch.mm if self._single else torch.bmm
-        signal = torch.index_select(self._images, 0, index, out=self._batch).view(self._input.shape)
+        signal = images
         for weight, bias, out in zip(self._weights, self._bias_rows, self._hidden, strict=False):
-            affine(bias, signal, weight, out=out)
-            signal = out.relu_()
-        logits = self.logits[number]
+            if self._single and self._beside:
+                signal = torch._addmm_activation(bias, signal, weight, out=out)  # with the ReLU, in one kernel
+            else:
+                signal = affine(bias, signal, weight, out=out).relu_()
         affine(self._bias_rows[-1], signal, self._weights[-1], out=logits)
         torch.sign(self._active, out=self._signs)  # 1 where a neuron fired, 0 where not
-        self.fired.add_(self._signs)
+        with self._aside():
+            self.fired.add_(self._signs)
         delta = torch.softmax(logits, -1, out=self._delta).sub_(onehot).mul_(self._scale)
         for layer in range(len(self._weights) - 1, 0, -1):
             below = product(delta, self._turned[layer], out=self._deltas[layer - 1])
+            with self._aside():
+                self._update(layer, delta, self._hidden[layer - 1], correction)
             below.mul_(self._on[layer - 1])
-            self._update(layer, delta, self._hidden[layer - 1])
             delta = below
-        self._update(0, delta, self._input)
-        self._parameters.steps += 1
+        self._update(0, delta, images, correction)
+        if self._beside:
+            torch.cuda.current_stream(self._beside.device).wait_stream(self._beside)
 
-    def _update(self, layer: int, delta: torch.Tensor, signal: torch.Tensor) -> None:
+    def _aside(self) -> AbstractContextManager:
+        """What is called within waits for all called before, and nothing called after it waits for it, until the step ends."""
+        if not self._beside:
+            return NOWHERE
+        self._beside.wait_stream(torch.cuda.current_stream(self._beside.device))
+        return torch.cuda.stream(self._beside)
+
+    def _update(self, layer: int, delta: torch.Tensor, signal: torch.Tensor, correction: torch.Tensor | None) -> None:
         weight, bias, mask = self._weights[layer], self._biases[layer], self._masks[layer]
         if self._moments:
-            self._adam(weight, signal.mT @ delta, layer)
-            self._adam(bias, delta.sum(-2), layer + len(self._weights))
+            self._adam(weight, signal.mT @ delta, layer, correction)
+            self._adam(bias, delta.sum(-2), layer + len(self._weights), correction)
         elif self._single:
             weight.addmm_(signal.mT, delta)
             bias.addmv_(delta.mT, self._ones)
@@ -111,15 +143,15 @@ class Step:
         if mask is not None:
             weight.mul_(mask)
 
-    def _adam(self, parameter: torch.Tensor, gradient: torch.Tensor, place: int) -> None:
-        step = self._parameters.steps + 1
+    def _adam(self, parameter: torch.Tensor, gradient: torch.Tensor, place: int, correction: torch.Tensor) -> None:
+        of_first, of_second = correction
         first, second = self._moments[2 * place], self._moments[2 * place + 1]
         first.lerp_(gradient, 1 - BETA1)
         second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
         rates = self._parameters.rates
         rate = rates[0] if self._single else rates.view(-1, *[1] * (parameter.dim() - 1))
-        size = (second / (1 - BETA2**step)).sqrt_().add_(EPSILON)
-        parameter.sub_(rate / (1 - BETA1**step) * first / size)
+        size = (second / of_second).sqrt_().add_(EPSILON)
+        parameter.sub_(rate / of_first * first / size)
 
     def counts(self) -> list[np.ndarray]:
         """Per hidden layer `(K, units)` int64: how often each unit fired since `fired` was set to zero."""

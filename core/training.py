@@ -17,9 +17,10 @@ import torch
 from core import layout
 from core.datasets import Dataset
 from core.network import Network
+from core.series import Series, series
 from core.snapshot import TrainingState
 from core.spec import RunSpec
-from core.step import Parameters, Step
+from core.step import Parameters
 
 STEPS_BETWEEN_YIELDS = 32  # about 40 ms of full-size MNIST steps: how soon a pause is noticed
 ROWS_AT_ONCE = 2048
@@ -129,7 +130,7 @@ class Trainer:
             steps=first.steps,
         )
         self._dark_signal = self._signal_of_dark_inputs(first)
-        self._rooms: dict[int, Step] = {}
+        self._rooms: dict[int, Series] = {}
 
     def _signal_of_dark_inputs(self, state: TrainingState) -> torch.Tensor:
         """What validation images send through inputs that no training image lights: it never changes between cuts."""
@@ -180,22 +181,20 @@ class Trainer:
             index = rows.reshape(self.count, repeats, room.rows).transpose(0, 1).reshape(repeats, -1).contiguous()
             onehot = self._onehot[index].view(room.logits.shape)
             targets.append(self._labels[index].view(repeats, self.count, room.rows))
-            room.fired.zero_()
-            for step in range(repeats):
-                room.take(index[step], onehot[step], step)
-                done += 1
-                if done % STEPS_BETWEEN_YIELDS == 0:
-                    yield done / steps
+            for made in room.train(index, onehot):
+                if (done + made) // STEPS_BETWEEN_YIELDS > done // STEPS_BETWEEN_YIELDS:
+                    yield (done + made) / steps
+                done += made
         self._measure([room for room, _ in parts], targets)
         self._count([room for room, _ in parts], number)
         yield 1.0
 
-    def _room(self, rows: int, repeats: int) -> Step:
+    def _room(self, rows: int, repeats: int) -> Series:
         if rows not in self._rooms:
-            self._rooms[rows] = Step(self._parameters, self._images, rows, repeats)
+            self._rooms[rows] = series(self._parameters, self._images, rows, repeats)
         return self._rooms[rows]
 
-    def _measure(self, rooms: list[Step], targets: list[torch.Tensor]) -> None:
+    def _measure(self, rooms: list[Series], targets: list[torch.Tensor]) -> None:
         """The epoch's running accuracy and loss, from the logits that its steps left behind."""
         right, loss = np.zeros(self.count), np.zeros(self.count)
         for room, labels in zip(rooms, targets, strict=True):
@@ -205,9 +204,9 @@ class Trainer:
         size = len(self._images)
         self.measured = [Measured(float(r / size), float(value / size)) for r, value in zip(right, loss, strict=True)]
 
-    def _count(self, rooms: list[Step], number: int) -> None:
+    def _count(self, rooms: list[Series], number: int) -> None:
         """Adds the epoch's firing to the counts, or that of the sample of 32 where the spec asks for it."""
-        during = [sum(parts) for parts in zip(*(room.counts() for room in rooms), strict=True)]
+        during = [sum(parts) for parts in zip(*(room.step.counts() for room in rooms), strict=True)]
         for k, spec in enumerate(self.specs):
             counts, seen = [part[k] for part in during], len(self._images)
             if spec.pruning and spec.pruning.counting == "sample-32":

@@ -1,0 +1,83 @@
+"""One epoch on a CUDA device, counting on, as graphs over a stack of K networks, against eager PyTorch on the same device.
+
+The peers are written as PyTorch's documentation does, over tensors that lie on the device already, without counting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from bench.measure import Arm, interleaved
+from core import training
+from core.datasets import Dataset
+from core.spec import RunSpec
+from core.training import Trainer
+
+STACKS = (1, 8, 64)
+BATCH, RATE = 32, 0.01
+PEERS: dict[str, dict[str, bool]] = {
+    "eager PyTorch, SGD": {},
+    "eager PyTorch, SGD(foreach=True)": {"foreach": True},
+    "eager PyTorch, SGD(fused=True)": {"fused": True},
+}
+
+
+def available() -> bool:
+    """Whether there is a CUDA device."""
+    return torch.cuda.is_available()
+
+
+def ours(count: int) -> str:
+    """The name of the arm that trains a stack of `count` networks."""
+    return f"ours, K = {count}"
+
+
+def measure(rounds: int, data: Dataset) -> list[Arm]:
+    """One arm a stack and a peer, interleaved. Needs a CUDA device."""
+    arms = {ours(count): _stack(data, count) for count in STACKS}
+    arms |= {name: _eager(data, **options) for name, options in PEERS.items()}
+    return interleaved({name: _to_the_end(work) for name, work in arms.items()}, rounds)
+
+
+def _to_the_end(work: Callable[[], None]) -> Callable[[], None]:
+    def whole() -> None:
+        work()
+        torch.cuda.synchronize()
+
+    return whole
+
+
+def _stack(data: Dataset, count: int) -> Callable[[], None]:
+    specs = [RunSpec(dataset=data.name, seed=seed, batch_size=BATCH, pruning=None) for seed in range(count)]
+    trainer = Trainer(data, specs, [training.start(spec, data) for spec in specs], "cuda")
+    number = 0
+
+    def epoch() -> None:
+        nonlocal number
+        number += 1
+        for _ in trainer.epoch(number):
+            pass
+
+    return epoch
+
+
+def _eager(data: Dataset, **options: bool) -> Callable[[], None]:
+    images, labels = torch.tensor(data.x_train, device="cuda"), torch.tensor(data.y_train, device="cuda")
+    sizes = [images.shape[1], *RunSpec().hidden, len(data.class_names)]
+    layers: list[torch.nn.Module] = []
+    for inputs, units in zip(sizes, sizes[1:], strict=False):
+        layers += [torch.nn.Linear(inputs, units), torch.nn.ReLU()]
+    model = torch.nn.Sequential(*layers[:-1]).to("cuda")
+    loss_of = torch.nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE, **options)
+
+    def epoch() -> None:
+        for rows in torch.randperm(len(images), device="cuda").split(BATCH):
+            optimizer.zero_grad()
+            loss = loss_of(model(images[rows]), labels[rows])
+            loss.backward()
+            optimizer.step()
+
+    return epoch
