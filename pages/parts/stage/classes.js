@@ -4,7 +4,7 @@
 // percent, and over the strip only a marker moves. Nothing of an outcome is on a canvas while the veil is down.
 
 const CLASSES_LOST = 0.1; // a class counts as lost from where it has lost ten points
-const CLASSES_TEXTLESS = 1.1; // rows lower than this, in em, carry no words of their own
+const CLASSES_TEXTLESS = 1.05; // rows lower than this, in em, carry no words of their own
 
 /** [text on a colour]: the page's own text or background, whichever stands out. */
 function classesInk(theme, colour) {
@@ -81,8 +81,10 @@ function makeClasses(box, stage) {
     draw(stage.state);
   });
   const panelsBar = panelNode(head, "span", "which");
-  const pictures = [["bars", "accuracy"], ["matrix", "confusion"]];
-  const pressPanel = panelSwitch(panelsBar, "Picture", pictures, () => choices.classPanel, (value) => {
+  const pictures = [["bars", "accuracy"], ["strip", "over slider"], ["matrix", "confusion"]];
+  const picture = () => (choices.classPanel === "strip" && !single ? "bars" : choices.classPanel);
+  let single = false; // in a narrow box of the hall bars and strip are pictures of their own
+  const pressPanel = panelSwitch(panelsBar, "Picture", pictures, picture, (value) => {
     choices.classPanel = value;
     pressPanel();
     layout();
@@ -100,7 +102,6 @@ function makeClasses(box, stage) {
   const inks = [];
   let model = null;
   let width = 0;
-  let tall = 0;
   let font = "";
   let theme = "";
   let at = null; // lengths of the drawing
@@ -126,7 +127,6 @@ function makeClasses(box, stage) {
   function resize() {
     width = panels.clientWidth;
     panelTighten(box, stage);
-    tall = box.clientHeight - panels.offsetTop; // matters in the lecture hall only, where the box has the screen's height
     const style = getComputedStyle(box);
     font = `${style.fontSize} ${style.fontFamily}`;
     layout();
@@ -152,12 +152,18 @@ function makeClasses(box, stage) {
     const long = header.classes.some((name) => String(name).length > 3);
     const names = header.classes.map((name, c) => (long ? `${c}  ${name}` : String(name)));
     const shorts = header.classes.map((name, c) => (long ? String(c) : String(name)));
-    const room = lecture ? Math.max(4 * em, tall - 3.3 * em) : 17 * em;
-    const step = Math.max(0.3 * em, Math.min((lecture ? 1.9 : 1.55) * em, Math.max(room / C, C <= 12 && !lecture ? 1.2 * em : 0)));
     const nameWide = Math.min(Math.max(...names.map(wide)) + 0.6 * em, Math.max(0.4 * width, 5 * em), 10 * em);
     const shortWide = Math.max(...shorts.map(wide)) + 0.6 * em;
     const valueWide = wide(`100.0${NARROW}%`) + 0.5 * em;
     const gap = 1.6 * em;
+    const bothWide = nameWide + valueWide + 5 * em + shortWide + 9 * em;
+    single = lecture && width - gap - 4 < bothWide;
+    const only = lecture ? picture() : null;
+    // Where the box is low, too, the sentence about the whole slider stands over the picture of the whole slider alone.
+    said.hidden = single && box.classList.contains("tight") && only !== "strip";
+    const words = single && only === "bars" ? 1.6 : 3.3; // over and under the rows
+    const room = lecture ? Math.max(4 * em, box.clientHeight - panels.offsetTop - words * em) : 17 * em;
+    const step = Math.max(0.3 * em, Math.min((lecture ? 1.9 : 1.55) * em, Math.max(room / C, C <= 12 && !lecture ? 1.2 * em : 0)));
     const most = Math.max(...header.class_sizes, 1);
     const digitsWide = wide(String(most));
     const worded = step >= CLASSES_TEXTLESS * em && (width - shortWide) / C >= digitsWide + 0.1 * em; // counts fit into the cells
@@ -165,7 +171,7 @@ function makeClasses(box, stage) {
     const matrixFull = shortWide + C * cell;
     const beside = !lecture && width - matrixFull - 2 * gap > nameWide + valueWide + 6 * em + shortWide + 12 * em;
     const shared = (beside ? width - matrixFull - 2 * gap : width - gap) - 4; // each picture is rounded to whole pixels
-    const stacked = shared < nameWide + valueWide + 5 * em + shortWide + 9 * em;
+    const stacked = shared < bothWide;
     const barsWide = stacked ? width : Math.min(26 * em, Math.max(nameWide + valueWide + 6 * em, 0.5 * shared));
     const stripWide = stacked ? width : Math.min(shared - barsWide, 36 * em);
     const start = header.start || 0;
@@ -179,9 +185,11 @@ function makeClasses(box, stage) {
     };
     const dpr = stage.dpr || 1;
     panelsBar.hidden = !lecture;
-    const only = lecture ? choices.classPanel : null;
-    bars.panel.hidden = strip.panel.hidden = only === "matrix";
-    matrix.panel.hidden = only === "bars";
+    panelsBar.querySelector("[data-value=strip]").hidden = !single;
+    pressPanel();
+    bars.panel.hidden = only === "matrix" || only === "strip";
+    strip.panel.hidden = only === "matrix" || (single && only === "bars");
+    matrix.panel.hidden = lecture && only !== "matrix";
     bars.size(barsWide, at.high, dpr);
     strip.size(stripWide, at.high + at.foot, dpr);
     matrix.size(shortWide + C * cell, at.high + at.foot, dpr);
@@ -235,8 +243,8 @@ function makeClasses(box, stage) {
     order = choices.classOrder === "lost" && queue ? queue : model.header.classes.map((_, c) => c);
     const alone = panelHandEmpty(state.hand) ? "" : ", slider alone"; // what is set by hand is not in these figures
     say(bars.title, `at ${state.percent}${NARROW}%${alone} (tick: ${model.header.start ? "as stored" : "uncut"})`);
-    if (!bars.panel.hidden) {
-      drawBars(veiled ? null : model.classesAt(state.percent));
+    if (!bars.panel.hidden) drawBars(veiled ? null : model.classesAt(state.percent));
+    if (!strip.panel.hidden) {
       drawStrip(veiled);
       marker.style.transform = `translateX(${at.stripFrom + (at.stripWide * (state.percent - at.from + 0.5)) / (101 - at.from)}px)`;
     }

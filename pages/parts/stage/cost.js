@@ -136,7 +136,7 @@ function makeCostPlot(parent, stage) {
     at = { em, left, top, wide, tall, from, base: top + tall,
       x: (p) => left + (wide * (p - from)) / (100 - from),
       y: (v) => top + tall * (1 - v),
-      percent: (px) => from + ((px - left) / wide) * (100 - from), taken: [], points: [], named: new Set() };
+      percent: (px) => from + ((px - left) / wide) * (100 - from), taken: [], points: [], leaders: [], named: new Set() };
     axes(model.header);
     if (veiled) return veil();
     for (const curve of curves) line(curve);
@@ -210,7 +210,10 @@ function makeCostPlot(parent, stage) {
       layer.lost.append(svg("path", { class: "drop", d: `M${places[i]} ${1.15 * em}L${x(p)} ${1.8 * em}V${y(own[p])}` }));
       layer.lost.append(svg("text", { x: places[i], y: 0.9 * em, "text-anchor": "middle" }, words[i]));
       at.taken.push({ x: places[i] - rooms[i] / 2, y: 0, w: rooms[i], h: 1.3 * em });
+      for (let t = 0; t < 1; t += 0.05) at.leaders.push([places[i] + t * (x(p) - places[i]), (1.15 + 0.65 * t) * em]);
+      for (let v = 1.8 * em; v < y(own[p]); v += 0.2 * em) at.leaders.push([x(p), v]);
     });
+    at.points.push(...at.leaders);
   }
 
   /** The second curve, as far as it is known; what is still to come stands as dots on the axis. */
@@ -268,7 +271,7 @@ function makeCostPlot(parent, stage) {
       const wordings = told.has(mark.kind) ? [figure] : [`${kind} ${figure}`, figure];
       for (const words of wordings) {
         const room = { x: at.left, y: 1.2 * em, w: at.wide + 1.4 * em, h: at.base - 1.2 * em };
-        const box = costPlace(costAround(cx, cy, words, em, 0.6 * em), room, taken, at.points, 14);
+        const box = costPlace(costAround(cx, cy, words, em, 0.6 * em), room, taken, at.points, 12);
         if (!box) continue;
         word(layer.names, mark.kind, box);
         if (words !== figure) told.add(mark.kind);
@@ -322,17 +325,40 @@ function makeCostPlot(parent, stage) {
     rule.setAttribute("y2", at.base);
     const seen = own !== null;
     dot.setAttribute("visibility", seen ? "visible" : "hidden");
-    const side = p > 84 ? -1 : 1;
     const y = seen ? at.y(own[p]) : at.top + 1.4 * at.em;
+    const words = percent(seen ? own[p] : p / 100, seen ? 1 : 0);
     if (seen) {
       dot.setAttribute("cx", x);
       dot.setAttribute("cy", y);
       dot.setAttribute("r", 0.4 * at.em);
     }
-    value.setAttribute("x", x + side * 0.65 * at.em);
-    value.setAttribute("y", Math.min(at.base - 0.6 * at.em, Math.max(at.top + 1.2 * at.em, y - 0.35 * at.em)));
-    value.setAttribute("text-anchor", side < 0 ? "end" : "start");
-    say(value, seen ? percent(own[p]) : `${p}${NARROW}%`);
+    const spot = figureSpot(x, y, words);
+    value.setAttribute("x", spot.side < 0 ? spot.x + spot.w : spot.x);
+    value.setAttribute("y", spot.y + 1.15 * at.em);
+    value.setAttribute("text-anchor", spot.side < 0 ? "end" : "start");
+    say(value, words);
+  }
+
+  /** Where the marker's figure covers least: other words and marks count most, then the drop lines, then the curves. */
+  function figureSpot(x, y, words) {
+    const { em, left, wide, base, taken, points, leaders } = at;
+    const [w, h] = [1.3 * costWidth(words, em), 1.45 * em]; // it is larger than the other words
+    const high = Math.max(1.3 * em, y - 0.25 * em - h);
+    const low = Math.min(base - h, y + 0.35 * em);
+    let best = null;
+    const beside = y - h / 2;
+    const spots = [[1, high, 0], [-1, high, 8], [1, beside, 8], [1, low, 8], [-1, low, 12], [-1, beside, 12]];
+    for (const [side, top, dislike] of spots) {
+      const from = side > 0 ? x + 0.6 * em : Math.max(left - 0.3 * em, x - 0.6 * em - w);
+      const box = { x: from, y: Math.min(base - h, top), w, h, side, cost: dislike };
+      if (side < 0 ? from + w > x - 0.3 * em : from + w > left + wide + 1.7 * em) box.cost += 1e4; // no room on that side
+      const halo = { x: box.x - 0.2 * em, y: box.y - 0.1 * em, w: w + 0.4 * em, h: h + 0.2 * em };
+      for (const other of taken) if (costMeet(halo, other)) box.cost += 500;
+      const under = (list) => list.reduce((n, [px, py]) => n + (px > box.x && px < box.x + w && py > box.y && py < box.y + h ? 1 : 0), 0);
+      if (!best || box.cost < best.cost) box.cost += under(points) + 20 * under(leaders);
+      if (!best || box.cost < best.cost) best = box;
+    }
+    return best;
   }
 
   // ---- the plot is a slider, too ----

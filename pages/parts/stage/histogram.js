@@ -11,6 +11,7 @@ const HISTOGRAM_AXES = {
 };
 const HISTOGRAM_BINS = 30; // about so many bars
 const HISTOGRAM_SIGMAS = [3, 2, 1];
+const HISTOGRAM_LOW = 4.5; // of the hall's plots, in em: lower ones show nothing any more
 const HISTOGRAM_NEVER = 255; // in goes_l: no percent of the slider empties it
 
 /** What lies along the axis: {values(l), words, word(v), cuts: whether a cut line makes sense, factor from score to axis}. */
@@ -105,7 +106,7 @@ const HISTOGRAM_HTML = `
       <span><i class="key stays"></i>stay</span>
       <span><i class="key gone"></i>gone</span>
       <span data-part="lineKey"><i class="key line"></i><span data-part="lineWords"></span></span>
-      <span data-part="sigmaKey"><i class="key sigma"></i>mean − k·σ of the layer</span>
+      <span data-part="sigmaKey"><i class="key sigma"></i>mean − k·σ<span class="whose">of the layer</span></span>
     </p>
   </div>
   <p data-part="missing" hidden></p>
@@ -122,6 +123,8 @@ function makeHistogram(box, stage) {
   let palette = null;
   let hatch = null;
   let dragged = null; // {layer, offset} while a line is held
+  let crowded = false; // in the hall: not all layers have room, so the one chosen in the bar is shown
+  let looked = null; // that one
 
   function setModel(next) {
     model = next;
@@ -194,6 +197,7 @@ function makeHistogram(box, stage) {
       one.width = plot.clientWidth;
     }
     for (const one of layers) {
+      if (one.root.hidden) continue;
       one.height = height;
       one.at = { left: 2.1 * em, right: one.width - 1.9 * em, top: (axis.cuts ? 1.75 : 0.7) * em, base: height - 1.5 * em };
       one.x = (v) => one.at.left + ((one.at.right - one.at.left) * (v - one.scale.low)) / (one.scale.high - one.scale.low);
@@ -209,15 +213,37 @@ function makeHistogram(box, stage) {
     hatch = histogramHatch(layers[0].ctx, theme, dpr);
   }
 
-  /** In a lecture the view has a height of its own, shared by the rows of panels; on the page they are as tall as they look well. */
+  /**
+   * In a lecture the view has a height of its own, shared by the rows of panels; on the page they are as tall as they look well.
+   * Where not even low plots of all layers have room, one layer is shown; then the axis goes unnamed, it is in words and table, too.
+   */
   function plotHeight(em) {
-    if (!stage.state.lecture) return 9.5 * em;
-    const columns = Math.max(1, getComputedStyle(part.multiples).gridTemplateColumns.split(" ").length);
-    const rows = Math.ceil(layers.length / columns);
-    part.words.hidden = false;
-    const free = () => (box.clientHeight - box.firstElementChild.offsetHeight - part.words.offsetHeight - 0.6 * em) / rows - 2 * em;
-    if (free() < 5 * em) part.words.hidden = true; // a picture needs some room; its axis is named in the table and in words, too
-    return Math.max(4 * em, Math.min(12 * em, free()));
+    const { lecture, layer } = stage.state;
+    for (const one of layers) one.root.hidden = false;
+    part.words.hidden = crowded = false;
+    looked = null;
+    box.classList.remove("tight");
+    if (!lecture) return 9.5 * em;
+    const plots = layers.map((one) => one.canvas.parentElement);
+    for (const plot of plots) plot.style.height = "0";
+    for (const one of layers) say(one.count, `${one.living} of ${one.living} gone${ownLine(Infinity)}`); // their longest words
+    sayLine(Infinity);
+    const free = () => {
+      const shown = layers.filter((one) => !one.root.hidden);
+      const rows = new Set(shown.map((one) => one.root.offsetTop)).size;
+      const words = part.words.hidden ? 0 : part.words.offsetHeight;
+      return (box.clientHeight - part.multiples.offsetTop - part.multiples.offsetHeight - words - 0.2 * em) / rows;
+    };
+    if (free() < 6 * em) part.words.hidden = true;
+    if (free() < HISTOGRAM_LOW * em) {
+      crowded = layers.length > 1;
+      looked = Math.min(layer || 0, layers.length - 1);
+      layers.forEach((one, l) => (one.root.hidden = l !== looked));
+      box.classList.add("tight");
+      part.words.hidden = false;
+      if (free() < HISTOGRAM_LOW * em) part.words.hidden = true;
+    }
+    return Math.max(3.5 * em, Math.min(12 * em, free()));
   }
 
   function axes(one, em) {
@@ -260,10 +286,13 @@ function makeHistogram(box, stage) {
   // ---- drawing ----
 
   function draw(state) {
-    if (!model || !layers.length || !layers[0].at) return;
+    if (!model || !layers.length) return;
+    if (looked !== null && looked !== state.layer) resize();
+    if (!layers.some((one) => one.at)) return;
     const { percent: p, hand } = state;
     const byHand = whoByHand(hand) && model.exact;
     layers.forEach((one, l) => {
+      if (one.root.hidden) return;
       const gone = new Uint16Array(one.scale.bins);
       let count = 0;
       for (let unit = 0; unit < one.goes.length; unit++) {
@@ -273,14 +302,15 @@ function makeHistogram(box, stage) {
       }
       if (gone.length !== one.gone.length || gone.some((n, i) => n !== one.gone[i])) bars(one, gone);
       const line = lines ? lines[l][p] : null;
-      const own = lines && model.header.scope === "layer" ? `, line ${lineInWords(line)}` : "";
-      say(one.count, `${count} of ${one.living} gone${own}`);
+      say(one.count, `${count} of ${one.living} gone${ownLine(line)}`);
       if (lines) moveLine(one, line, l, p);
     });
-    if (lines) say(part.lineWords, model.header.scope === "layer" ? "cut line, drag it" : `cut line ${lineInWords(lines[0][p])}, drag it`);
+    if (lines) sayLine(lines[0][p]);
   }
 
   const lineInWords = (line) => (Number.isFinite(line) ? `at ${axis.word(line, 1)}` : "past the last");
+  const ownLine = (line) => (lines && model.header.scope === "layer" ? `, line ${lineInWords(line)}` : "");
+  const sayLine = (line) => say(part.lineWords, model.header.scope === "layer" ? "cut line, drag it" : `cut line ${lineInWords(line)}, drag it`);
 
   function bars(one, gone) {
     const { ctx, canvas, totals, rates, at, most, x, scale } = one;
@@ -381,7 +411,7 @@ function makeHistogram(box, stage) {
     return { head, rows };
   }
 
-  return { setModel, resize, draw, text, table };
+  return { setModel, resize, draw, text, table, oneLayer: () => crowded };
 }
 
 /** Digits after the point that the ticks of a percent axis need. */

@@ -345,7 +345,7 @@ function makeMatrices(box, stage) {
     const dpr = stage.dpr || 1;
     const lecture = stage.state.lecture;
     // So many lines of pictures, each with a line of words above and one below, may be so tall.
-    const tallest = (all, most) => (lecture ? Math.max(3 * em, (height - (all - 1) * em) / all - 2.75 * em) : most * em);
+    const tallest = (all, most, words = 2.75) => (lecture ? Math.max(3 * em, (height - (all - 1) * em) / all - words * em) : most * em);
     const most = Math.max(1, Math.floor((width + gap) / (10 * em + gap)));
     const count = Math.ceil(list.length / most);
     const each = Math.ceil(list.length / count);
@@ -354,7 +354,9 @@ function makeMatrices(box, stage) {
     const large = (wide, tall) => Math.min(wide / one.columns, tall / one.rows);
     // A single layer's two pictures stand side by side where they are larger so.
     const beside = one && other.length && large((width - gap) / 2, tallest(1, 24)) > large(width, tallest(2, 17));
-    const tall = beside ? tallest(1, 24) : tallest(count * (other.length ? 2 : 1), one ? 22 : 17);
+    // In a narrow box of the hall the words over and under such a pair need two lines each; the layer's name is in the bar.
+    const narrow = lecture && beside && (width - gap) / 2 < beneath;
+    const tall = beside ? tallest(1, 24, narrow ? 5.4 : 2.75) : tallest(count * (other.length ? 2 : 1), one ? 22 : 17);
     const least = Math.min(beneath, (width - gap) / (beside ? 2 : 1));
     titles = [];
     lines.replaceChildren();
@@ -362,7 +364,7 @@ function makeMatrices(box, stage) {
       const part = list.slice(i, i + each);
       const shapes = part.map((l) => [model.header.layers[l].rows, model.header.layers[l].columns]);
       const sizes = matricesSizes(beside ? [shapes[0], shapes[0]] : shapes, { width, tall, gap, least, dpr });
-      const line = panelNode(lines, "div", beside ? "line beside" : "line");
+      const line = panelNode(lines, "div", `line${beside ? " beside" : ""}${narrow ? " narrow" : ""}`);
       const title = { own: null, other: null };
       for (const [kind, pictures] of [["own", own], ["other", other]]) {
         if (!pictures.length) continue;

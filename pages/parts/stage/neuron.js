@@ -109,6 +109,8 @@ function makeNeuron(box, stage) {
   let colours = null;
   let largest = 0; // of the uncut picture: both pictures on one scale
   let side = 0; // of one picture, in device px
+  const dispensable = [part.drives, part.caption, part.score]; // in the hall, where not all has room: the first goes first
+  let fitted = ""; // the words for which that is settled
   const cells = Array.from({ length: NEURON_BEST }, () => {
     const figure = document.createElement("figure");
     const canvas = document.createElement("canvas");
@@ -157,6 +159,10 @@ function makeNeuron(box, stage) {
     colours = weightPalette(theme).living;
     box.style.setProperty("--fire", firingPalette(theme).full[150]);
     drawn = {};
+    fitted = "";
+    part.caption.hidden = part.score.hidden = false;
+    part.body.classList.remove("cramped");
+    panelTighten(box, stage);
     part.pictures.hidden = false; // else it has no size to read
     const { arrays, header } = model;
     const low = stage.state.lecture && box.clientHeight < (part.classes.classList.contains("lying") ? 27 : 22) * theme.size;
@@ -196,6 +202,18 @@ function makeNeuron(box, stage) {
     const now = byHand ? NaN : p; // under a hand set anything may have changed
     if (fresh || drawn.percent !== now) drawAfter(one, p, hand);
     drawn.percent = now;
+    if (state.lecture) fit();
+  }
+
+  /** Nothing stands half in sight. What had to go stays away until the size changes: nothing flickers while the slider moves. */
+  function fit() {
+    const words = [part.name, part.place, part.score, part.caption, part.afterWords].map((node) => node.textContent);
+    const now = [...words, part.hands.hidden, part.pictures.hidden].join("|");
+    if (now === fitted) return; // so that the layout is read for new words only
+    fitted = now;
+    const over = () => part.body.offsetTop + part.body.offsetHeight > box.clientHeight + 1;
+    for (const node of dispensable) if (!node.hidden && over()) node.hidden = true;
+    if (over()) part.body.classList.add("cramped");
   }
 
   /** All that the slider does not move. */

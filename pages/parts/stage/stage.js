@@ -13,7 +13,7 @@ const VIEW_WORDS = {
   histogram: ["histogram"], matrices: ["matrices"], singular: ["singular", "values"],
   cost: ["cost"], classes: ["classes"], neuron: ["neuron"],
 };
-const ONE_LAYER = ["matrices", "singular"]; // in the hall these show one layer, large, chosen in the bar
+const ONE_LAYER = ["matrices", "singular"]; // in the hall these show one layer, large, chosen in the bar; others where they say so
 
 /** The views in the order of the page; one whose file is missing is not shown. */
 function viewMakers() {
@@ -45,6 +45,10 @@ function makeStage(root, report, ask) {
   const views = viewMakers().map(([name, make]) => makeView(name, make));
   const { choices } = stageMemory;
   const stage = { theme: readTheme(root), model: null, state, choices, set, ask: askServer, dpr: devicePixelRatio, took: {} };
+  stage.oneLayer = () => {
+    const name = LECTURE_VIEWS[state.view - 1];
+    return ONE_LAYER.includes(name) || Boolean(views.find((view) => view.name === name)?.oneLayer?.());
+  };
   const deck = makeDeck(part, stage);
   let bytes = null; // of the blob shown, for the saved file
   let text = null; // of its header: the same blob again changes nothing
@@ -173,6 +177,7 @@ function makeStage(root, report, ask) {
       view.drawn = version;
       stage.took[view.name] = performance.now() - begin;
     }
+    deck.offerLayers(); // a view may only now have found that not all layers have room
     atRest = false;
     root.dataset.percent = root.dataset.painted = state.percent;
   }
@@ -566,7 +571,7 @@ function makeDeck(part, stage) {
     part.gone.hidden = p === start;
     part.already.hidden = start === 0;
     say(part.ratio, `${p}${NARROW}%`);
-    say(part.ratioWords, `${askedOf()}\n${p === start && start ? "cut already" : "cut"}`);
+    say(part.ratioWords, `${askedOf()}\n${p === start && start ? "cut already" : "requested"}`);
     say(part.accuracy, outcome ? percent(outcome.accuracy) : "?");
     part.accuracy.classList.toggle("unseen", !outcome);
     const answer = state.feed?.hand;
@@ -576,7 +581,7 @@ function makeDeck(part, stage) {
     say(part.achieved, `achieved ${percent(achieved)} of all, ${percent(hidden)} of hidden weights${whose}`);
     say(part.living, `neurons alive ${living("/").join(" · ")}`);
     drawHand(answer, offline);
-    part.layerChoice.hidden = stage.model.L < 2 || !ONE_LAYER.includes(LECTURE_VIEWS[state.view - 1]);
+    offerLayers();
     say(part.reveal, state.veiled ? "Reveal" : "Veil");
     part.reveal.setAttribute("aria-pressed", String(state.veiled));
     const nothing = p === start && !state.hand.killed.size; // sparing only ever keeps more
@@ -587,6 +592,10 @@ function makeDeck(part, stage) {
     part.retrain.disabled = part.epochs.disabled = wait || Boolean(state.feed?.retrained?.busy);
     for (const button of viewButtons) button.setAttribute("aria-pressed", String(Number(button.dataset.number) === state.view));
     for (const button of layerButtons) button.setAttribute("aria-pressed", String(Number(button.dataset.layer) === state.layer));
+  }
+
+  function offerLayers() {
+    part.layerChoice.hidden = stage.model.L < 2 || !stage.oneLayer();
   }
 
   /** The slider's accuracy is not that of a network changed by hand: its own is said here, when the server has counted it. */
@@ -674,7 +683,7 @@ function makeDeck(part, stage) {
   setPlaying(false);
   for (const name of ["branch", "retrainForm"]) part[name].hidden = Boolean(saved);
   part.save.hidden = Boolean(saved) || typeof STAGE_SOURCE === "undefined";
-  return { setModel, setEmpty, draw, settle, setFeed, setPlaying, listen };
+  return { setModel, setEmpty, draw, offerLayers, settle, setFeed, setPlaying, listen };
 }
 
 /** A view's table: {head, rows} -> a real one. */
