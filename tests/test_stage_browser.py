@@ -199,7 +199,10 @@ class Hand(Visitor):
 
     def pick(self, layer: int, unit: int) -> None:
         """Clicks the neuron on the board."""
-        rect = self.root.evaluate("(root, at) => root.querySelector('section.who').cellRect(...at)", [layer, unit])
+        where = "(root, at) => root.querySelector('section.who').cellRect(...at)"
+        # A new blob, with the controls that have just been built, lays the board out anew.
+        self.until(lambda: self.root.evaluate(where, [layer, unit]), "the neuron's place")
+        rect = self.root.evaluate(where, [layer, unit])
         board = self.page.get_by_test_id("stage-board")
         board.click(position={"x": rect["x"] + rect["w"] / 2, "y": rect["y"] + rect["h"] / 2})
 
