@@ -155,7 +155,7 @@ def test_neurons_by_hand_are_counted_on_the_server(cache, stage):
     answer = wish(app, stage, what="hand", id=7, percent=30, killed=[[3, 0], [0, 5]], spared=[[1, 2]])["hand"]
     counted = atlases.by_hand(Choice(TRAINED, 20), 30, ((0, 5), (3, 0)), ((1, 2),))
     assert answer == {"id": 7, **counted} and 0 < answer["accuracy"] < 1
-    assert wish(app, stage, what="hand", id=8, percent=30, killed=[], spared=[])["hand"] == {"id": 8}
+    assert wish(app, stage, what="hand", id=8, percent=30, killed=[], spared=[])["hand"] is None
     assert "no neuron 999" in wish(app, stage, what="hand", id=9, percent=30, killed=[[0, 999]], spared=[])["said"]
 
 
@@ -252,3 +252,18 @@ def test_further_criteria_stand_beside_the_chosen_one_and_in_the_link(with_runs,
     built(again(app), stage)
     assert stage.header["criterion"] == "wanda"
     assert [one["name"] for one in stage.header["controls"]] == ["magnitude", "random-matched", "apoz"]
+
+
+def test_what_was_chosen_is_there_again_after_a_visit_to_another_page(with_runs, stage):
+    app = built(visit(run=digits(seed=1).key(), epoch="2", by="inactivity", scope="layer", beside="apoz"), stage)
+    wanted = {name: stage.header[name] for name in ("run", "epoch", "criterion", "scope", "controls")}
+    app.switch_page(PAGES["compare"])
+    again(app)
+    app.switch_page(PAGES["slider"])
+    again(app)
+    assert {name: stage.header[name] for name in wanted} == wanted
+
+
+def test_the_menu_of_networks_tells_them_apart_by_their_first_words(with_runs, stage):
+    options = visit().sidebar.selectbox(key="slider run").options
+    assert len({option[:48] for option in options}) == len(options)

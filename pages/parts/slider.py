@@ -13,6 +13,7 @@ from core.store import StoredRun, StoreError
 from pages.parts import atlases, branches, elements, library, services, session
 
 WORKING_SECONDS = 0.6
+KEPT = ("slider run", "slider epoch", "slider criterion", "slider beside", "slider scope")
 LECTURE = Path(__file__).parent / "lecture.css"
 
 
@@ -76,6 +77,12 @@ def _chosen() -> tuple[Choice | None, StoredRun | None]:
 
 def _choose(runs: dict[str, StoredRun]) -> tuple[Choice, StoredRun]:
     state = st.session_state
+    # A control that another page does not draw loses its value there; what was chosen is kept beside it.
+    kept = {
+        name: value for name, value in state.get("slider kept", {}).items() if name != "slider run" or value in runs
+    }
+    for name, value in kept.items():
+        state[name] = state.get(name, value)
     state["slider run"] = state.get("slider run", next(iter(runs)))
     key = st.selectbox(
         "Network", list(runs), key="slider run", format_func=lambda one: _name(runs[one]),
@@ -104,6 +111,7 @@ def _choose(runs: dict[str, StoredRun]) -> tuple[Choice, StoredRun]:
         "Lecture mode", _lecture_link(Choice(key, epoch, criterion, scope)), icon=":material/co_present:", width="stretch",
         help="No sidebar, large type, outcomes veiled until Reveal. Opens in a tab of its own.",
     )  # fmt: skip
+    state["slider kept"] = {name: state[name] for name in KEPT}
     return Choice(key, epoch, criterion, scope), runs[key]
 
 
@@ -113,7 +121,14 @@ def _more() -> tuple[str, ...]:
 
 
 def _name(run: StoredRun) -> str:
-    return run.label + (" · ships with the explorer" if services.store_of(run.key) is services.example() else "")
+    """What tells runs apart comes first: a menu shows the beginning."""
+    parts = run.label.split(" · ")
+    first = len(parts) - 1 if run.parent else 2
+    seed = next(place for place, part in enumerate(parts) if part.startswith("seed "))
+    words = [parts[first], parts[seed], *(part for place, part in enumerate(parts) if place not in (first, seed))]
+    return " · ".join(words) + (
+        " · ships with the explorer" if services.store_of(run.key) is services.example() else ""
+    )
 
 
 def _read_link(runs: dict[str, StoredRun]) -> None:
@@ -231,8 +246,10 @@ def _asked() -> None:
         percent = int(wish["percent"])
         killed, spared = _neurons(wish.get("killed")), _neurons(wish.get("spared"))
         if wish["what"] == "hand":
-            answer = atlases.by_hand(choice, percent, killed, spared) if killed or spared else {}
-            state["slider hand"] = {"id": wish.get("id"), **answer}
+            by_hand = bool(killed or spared)  # an emptied set has no answer: the slider's own figures stand again
+            state["slider hand"] = (
+                {"id": wish.get("id"), **atlases.by_hand(choice, percent, killed, spared)} if by_hand else None
+            )
         elif wish["what"] == "branch":
             branches.started(atlases.branch(choice, run, percent, killed, spared, state["slider visitor"]))
     except (ValueError, StoreError, KeyError, TypeError) as error:
