@@ -1,6 +1,7 @@
 """The page "One slider" through app.py, without a browser: what it shows, builds, starts and refuses."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import streamlit as st
@@ -176,6 +177,7 @@ def test_prune_here_and_retrain_makes_a_branch_that_can_be_opened_and_undone(wit
     button(app, "Open").click()
     built(again(app), stage)
     assert stage.header["run"] == branch.key() and stage.header["start"] >= 80
+    assert stage.header["epoch"] == stored.last_epoch
     button(app, "Back to the network that this one was cut from").click()
     again(app)
     assert stage.header["run"] == parent.key()
@@ -267,3 +269,15 @@ def test_what_was_chosen_is_there_again_after_a_visit_to_another_page(with_runs,
 def test_the_menu_of_networks_tells_them_apart_by_their_first_words(with_runs, stage):
     options = visit().sidebar.selectbox(key="slider run").options
     assert len({option[:48] for option in options}) == len(options)
+
+
+def test_the_atlas_is_shown_as_soon_as_it_is_there_and_its_controls_when_they_are(with_runs, stage, monkeypatch):
+    parent = digits(seed=1)
+    choice = Choice(parent.key(), 3)
+    app = visit(run=parent.key(), epoch="3")
+    job = services.board().job(f"atlas-{parent.key()}-{choice.name}")
+    wait_until(lambda: atlases.there(choice), what="the atlas")
+    monkeypatch.setattr(services.board(), "job", lambda key: replace(job, state="building"))  # its controls are to come
+    again(app)
+    assert stage.header["criterion"] == "activation-frequency" and stage.header["controls"] == []
+    monkeypatch.undo()

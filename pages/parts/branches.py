@@ -74,6 +74,7 @@ def _line(parent: StoredRun, run: StoredRun) -> None:
 def _open(key: str) -> None:
     st.session_state["slider run"] = key
     st.session_state.pop("slider epoch", None)
+    st.session_state.get("slider kept", {}).pop("slider epoch", None)
 
 
 def _undo(key: str) -> None:

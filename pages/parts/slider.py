@@ -41,9 +41,8 @@ def draw(visitor: str) -> None:
         elements.stage(services.empty_blob(title="The stage is coming …"), key="stage", on_ask=_asked)
         return
     _stage(choice, run, working, problem)
-    st.fragment(_follow, run_every=WORKING_SECONDS if working or _busy(choice, run) else None)(
-        choice, run, visitor, working
-    )
+    pace = WORKING_SECONDS if working or _busy(choice, run) else None
+    st.fragment(_follow, run_every=pace)(choice, run, visitor, working, atlases.there(choice))
     if problem and not lecture:
         st.button("Try again", on_click=_again, args=(choice, visitor))
 
@@ -85,7 +84,7 @@ def _choose(runs: dict[str, StoredRun]) -> tuple[Choice, StoredRun]:
         state[name] = state.get(name, value)
     state["slider run"] = state.get("slider run", next(iter(runs)))
     key = st.selectbox(
-        "Network", list(runs), key="slider run", format_func=lambda one: _name(runs[one]),
+        "Network", list(runs), key="slider run", format_func=lambda one: _name(runs[one]), on_change=to_the_end,
         help="Any stored run; newly trained ones come first.",
     )  # fmt: skip
     epochs = list(runs[key].epochs)
@@ -118,6 +117,12 @@ def _choose(runs: dict[str, StoredRun]) -> tuple[Choice, StoredRun]:
 def _more() -> tuple[str, ...]:
     """The criteria that a person wants beside the chosen one."""
     return tuple(st.session_state.get("slider beside", ()))
+
+
+def to_the_end() -> None:
+    """Another network is shown at its last epoch."""
+    st.session_state.pop("slider epoch", None)
+    st.session_state.get("slider kept", {}).pop("slider epoch", None)
 
 
 def _name(run: StoredRun) -> str:
@@ -192,8 +197,10 @@ def _busy(choice: Choice, run: StoredRun) -> bool:
     return bool(job and job.live) or branches.moving(run)
 
 
-def _follow(choice: Choice, run: StoredRun, visitor: str, working: bool) -> None:
-    """Polls only while something is under way; then the page is drawn anew, once."""
+def _follow(choice: Choice, run: StoredRun, visitor: str, working: bool, shown: bool) -> None:
+    """Polls only while something is under way. The page is drawn anew when the atlas has come, and when its controls have."""
+    if not shown and atlases.there(choice):
+        st.rerun()
     if st.session_state.get("slider run", choice.run) != choice.run:
         st.rerun()  # a branch was opened: its button is in here, and draws anew only what is in here
     job = atlases.build(choice, _more(), visitor) if working else None
@@ -203,11 +210,11 @@ def _follow(choice: Choice, run: StoredRun, visitor: str, working: bool) -> None
         st.rerun()
     epochs = st.session_state.get("slider epochs")
     curve = atlases.retraining(choice, epochs)
-    shown = job if job and job.live else curve
+    told = job if job and job.live else curve
     if curve and curve.state == "failed":
         _tell(session.sentence(curve.text))
     hand = st.session_state.get("slider hand")
-    elements.feed(atlases.news(choice, run, shown, epochs, hand, st.session_state.get("slider said", "")), key="feed")
+    elements.feed(atlases.news(choice, run, told, epochs, hand, st.session_state.get("slider said", "")), key="feed")
     if st.query_params.get("lecture") != "1":
         branches.draw(run, visitor)
     if st.session_state.get("slider busy") and not _busy(choice, run):
