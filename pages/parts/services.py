@@ -80,11 +80,6 @@ def visitor() -> str:
     return token or stand_in
 
 
-def introduced() -> bool:
-    """Whether the browser has said who it is. Its word, at a session's very beginning, makes the page be drawn once more."""
-    return bool(st.session_state.get("introduced"))
-
-
 @dataclass(frozen=True, eq=False)
 class Look:
     """A run as it was at one moment: where it is kept, its entry, its log. Shared by all sessions, so never changed."""

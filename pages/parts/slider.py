@@ -22,7 +22,6 @@ def draw(visitor: str) -> None:
     lecture = st.query_params.get("lecture") == "1"
     if lecture:
         st.html(LECTURE)
-    first = "slider read" not in st.session_state and not services.introduced()
     choice, run = _chosen()
     if choice is None:
         st.info("Nothing is stored yet. Train a network on the page “A run, live”, then come back.")
@@ -37,23 +36,11 @@ def draw(visitor: str) -> None:
     if job and job.state == "failed":
         problem = session.sentence(job.text)
     working = bool(job and job.live)
-    if first:  # a megabyte sent now would be sent again: the browser's introduction draws the page anew at once
-        elements.stage(services.empty_blob(title="The stage is coming …"), key="stage", on_ask=_asked)
-        st.fragment(_look_again, run_every=1.0)()
-        return
     _stage(choice, run, working, problem)
     pace = WORKING_SECONDS if working or _busy(choice, run) else None
     st.fragment(_follow, run_every=pace)(choice, run, visitor, working, atlases.there(choice))
     if problem and not lecture:
         st.button("Try again", on_click=_again, args=(choice, visitor))
-
-
-def _look_again() -> None:
-    """Should the browser's introduction be lost on the way, the stage comes all the same, a second later."""
-    state = st.session_state
-    state["slider looks"] = state.get("slider looks", 0) + 1
-    if state["slider looks"] > 1:
-        st.rerun()
 
 
 def _stage(choice: Choice, run: StoredRun, working: bool, problem: str | None) -> None:
