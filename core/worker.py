@@ -237,7 +237,10 @@ def retrain_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     for number, point in enumerate(surveys.points(store, choice, epochs, left, on), start=1):
         shelf.add_point(choice, epochs, point)
         say("epoch", epoch=number, cut=False)
-    say(*(["stopped"] if stopped else ["done"]), **({"epoch": 0} if stopped else {"reason": "the curve is complete"}))
+    if stopped:
+        say("stopped", epoch=0)
+    else:
+        say("done", reason="the curve is complete")
 
 
 TASKS = {"run": run_task, "download": download_task, "atlas": atlas_task, "retrain": retrain_task}
