@@ -66,8 +66,10 @@ def _line(parent: StoredRun, run: StoredRun) -> None:
         for place in range(2):
             st.session_state.pop(f"compare {place}", None)
         st.switch_page("pages/watch/compare.py")
-    undo.button("Undo", key=f"undo {run.key}", on_click=_undo, args=(run.key,), width="stretch",
-                disabled=bool(job and job.live), help="Deletes this branch for good; the network it comes from stays.")  # fmt: skip
+    undo.button(
+        "Undo", key=f"undo {run.key}", on_click=_undo, args=(run.key,), width="stretch", disabled=bool(job and job.live),
+        help="Deletes this branch for good; the network it comes from stays.",
+    )  # fmt: skip
 
 
 def _open(key: str) -> None:
