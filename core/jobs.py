@@ -141,22 +141,24 @@ class JobBoard:
     def build(self, source: Store, choices: Sequence[Choice], owner: str, *, key: str | None = None) -> Job:
         """Starts building the atlases that are not there, or joins; the job is that of the first choice unless it is given a
         `key`. Raises ValueError on a run that cannot be opened."""
-        _need_torch("no atlas can be built")
         first = choices[0]
         label = f"atlas of {source.open(first.run).label}"
         values = [vars(choice) for choice in choices]
-        task = {"task": "atlas", "root": str(self.store.root), "source": str(source.root), "choices": values}
-        return self._add(Job(key or atlas_key(first), "atlas", owner, label), task)
+        return self.work("atlas", key or atlas_key(first), label, owner, source, choices=values)
 
     def train_on(self, source: Store, choice: Choice, epochs: int, owner: str) -> Job:
         """Starts the curve "cut once, then `epochs` epochs of training", or joins. Raises ValueError on what cannot be."""
-        _need_torch("nothing can be trained")
         if isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= MOST_EPOCHS_ON:
             raise JobError(f"{epochs!r} epochs of training after each cut are not possible: give 1..{MOST_EPOCHS_ON}")
-        label = f"training on after cuts of {source.open(choice.run).label}"
-        task = {"task": "retrain", "root": str(self.store.root), "source": str(source.root)}
-        task |= {"choice": vars(choice), "epochs": epochs}
-        return self._add(Job(f"{atlas_key(choice)}-then-{epochs}", "retrain", owner, label), task)
+        key, label = f"{atlas_key(choice)}-then-{epochs}", f"training on after cuts of {source.open(choice.run).label}"
+        return self.work("retrain", key, label, owner, source, choice=vars(choice), epochs=epochs)
+
+    def work(self, task: str, key: str, label: str, owner: str, source: Store, **values: Any) -> Job:
+        """Starts what `core.worker` names `task` on what is in `source`, or joins the live job `key`. One job of each task
+        works at a time, beside the runs that train. `values`: plain JSON for the task."""
+        _need_torch("this cannot be computed")
+        told = {"task": task, "root": str(self.store.root), "source": str(source.root)} | values
+        return self._add(Job(key, task, owner, label), told)
 
     def command(self, key: str, visitor: str, command: str, **values: Any) -> None:
         """Sends one command to the worker of `key`. Raises JobError if it is not live or not this visitor's."""

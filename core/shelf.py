@@ -1,7 +1,7 @@
 """The only file that touches cache/atlases: what can be made again from a run, kept because making it takes seconds.
 
-One folder a run, one file an atlas, and one small file a curve of networks trained on after a cut. Files are written whole or
-not at all; one that cannot be read is taken for absent, since it can be made again.
+One folder a run, one file an atlas, one small file a curve of networks trained on after a cut, and files of other kinds by
+name. Files are written whole or not at all; one that cannot be read is taken for absent, since it can be made again.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import uuid
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from core.atlas import Atlas, Choice
 from core.store import StoreError
 
 SHARE = 0.25  # of the runs' quota: what atlases may take before the longest unused go
+NAME = re.compile(r"\w[\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,7 @@ class Shelf:
 
     def version(self, choice: Choice) -> int:
         """Changes whenever the atlas is written; 0 while it is not there."""
-        try:
-            return self._file(choice).stat().st_mtime_ns
-        except OSError:
-            return 0
+        return _changed(self._file(choice))
 
     def get(self, choice: Choice) -> Atlas | None:
         """The atlas, None where it is not there or cannot be read."""
@@ -74,6 +73,21 @@ class Shelf:
         content = json.dumps([vars(each) for each in (*others, point)])
         self._write(self._points_file(choice, epochs), content.encode())
 
+    def read(self, run: str, name: str) -> bytes | None:
+        """The content of a run's file of another kind; None where it is not there or cannot be read."""
+        try:
+            return self._named(run, name).read_bytes()
+        except OSError:
+            return None
+
+    def write(self, run: str, name: str, content: bytes) -> None:
+        """Stores a run's file of another kind. Raises StoreError where the folder cannot be written."""
+        self._write(self._named(run, name), content)
+
+    def written(self, run: str, name: str) -> int:
+        """Changes whenever the file is written; 0 while it is not there."""
+        return _changed(self._named(run, name))
+
     def delete(self, run: str) -> None:
         """Removes all that is kept of a run."""
         if run.isalnum():
@@ -90,6 +104,11 @@ class Shelf:
             freed += file.stat().st_size
             file.unlink(missing_ok=True)
         return freed
+
+    def _named(self, run: str, name: str) -> Path:
+        if not run.isalnum() or not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} of {run!r} is no name of a file: give letters, digits, '-', '_' and inner dots")
+        return self.root / run / name
 
     def _file(self, choice: Choice) -> Path:
         return self.root / choice.run / f"{choice.name}.npz"

@@ -77,3 +77,22 @@ def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path, made
     (tmp_path / "atlases").write_text("in the way")
     with pytest.raises(StoreError, match="cannot be written"):
         Shelf(tmp_path).put(made)
+
+
+def test_files_of_other_kinds_lie_beside_the_atlases_and_go_with_the_run(tmp_path, made):
+    shelf = Shelf(tmp_path)
+    assert shelf.read("abc", "film.npz") is None and shelf.written("abc", "film.npz") == 0
+    shelf.put(made)
+    shelf.write("abc", "film.npz", b"one")
+    assert shelf.read("abc", "film.npz") == b"one" and shelf.written("abc", "film.npz") > 0
+    shelf.write("abc", "film.npz", b"two")
+    assert shelf.read("abc", "film.npz") == b"two" and shelf.read("abd", "film.npz") is None
+    assert shelf.get(made.choice) is not None
+    shelf.delete("abc")
+    assert shelf.read("abc", "film.npz") is None
+
+
+@pytest.mark.parametrize("run, name", [("../x", "a"), ("abc", "../a"), ("abc", ""), ("abc", ".hidden"), ("abc", "a/b")])
+def test_no_name_leads_out_of_the_runs_folder(tmp_path, run, name):
+    with pytest.raises(ValueError, match="no name of a file"):
+        Shelf(tmp_path).write(run, name, b"")
