@@ -128,7 +128,7 @@ def _train(
     while reason is None:
         epoch += 1
         began = time.perf_counter()
-        for share in trainer.epoch(epoch):
+        for share in trainer.epoch(epoch, [recipe.penalised(spec, policy, epoch)]):
             if not commands.during(epoch, share):
                 yield Stopped(epoch - 1)
                 return

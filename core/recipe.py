@@ -15,16 +15,19 @@ from core.spec import HandCut, PruningSpec, RunSpec
 
 DECAY = 0.8  # round i takes a share in proportion to DECAY ** i
 STOP_FACTOR, STOP_TICKS = 1.1, 3  # the released early stopping
+PENALTY_ACCURACY = 0.7  # training accuracy after which the released code's penalty comes on, in every other epoch
 
 
 @dataclass(frozen=True)
 class State:
-    """What the policy remembers between epochs; stored with every snapshot. Losses are validation losses."""
+    """What the policy remembers between epochs; stored with every snapshot. Losses are validation losses. penalised_from: the
+    first epoch of an alternating penalty, 0 while training accuracy has not reached PENALTY_ACCURACY."""
 
     rounds_done: int = 0
     best_loss: float = math.inf
     previous_loss: float = math.inf
     ticks: int = 0
+    penalised_from: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,13 @@ def cut_order(pruning: PruningSpec, round_number: int) -> CutOrder:
     return CutOrder(round_number, ratio=sum(done), planned=sum(done))
 
 
+def penalised(spec: RunSpec, state: State, epoch: int) -> bool:
+    """Whether the penalty is on in `epoch` (from 1), by what was known before it."""
+    if spec.penalty is None or spec.penalty.switching == "always":
+        return spec.penalty is not None
+    return bool(state.penalised_from) and epoch >= state.penalised_from and (epoch - state.penalised_from) % 2 == 0
+
+
 def after_epoch(spec: RunSpec, state: State, epoch: int, train_accuracy: float, train_loss: float, valid_loss: float):
     """The Decision at the end of `epoch` (from 1), given that epoch's running training accuracy and its losses."""
     if not math.isfinite(train_loss) or not math.isfinite(valid_loss):
@@ -85,6 +95,8 @@ def after_epoch(spec: RunSpec, state: State, epoch: int, train_accuracy: float, 
         reason = f"diverged: the loss became {number} in epoch {epoch}; a smaller learning rate than "
         return Decision(state, reason + f"{spec.learning_rate:g} helps", ())
     state = _early_stopping(state, valid_loss)
+    if not state.penalised_from and train_accuracy >= PENALTY_ACCURACY:
+        state = replace(state, penalised_from=epoch + 1)
     if spec.early_stopping == "released" and state.ticks >= STOP_TICKS:
         return Decision(state, f"early stopping: validation loss rose for the third time, at epoch {epoch}", ())
     cuts = []

@@ -45,8 +45,9 @@ class Windows(Series):
     All steps of an epoch go this way, the first too, so that a resumed run gives the same bits.
     """
 
-    def __init__(self, parameters: Parameters, images: torch.Tensor, rows: int, repeats: int):
-        self.length = max(1, min(AT_ONCE, IMAGES_AT_ONCE // (rows * parameters.count), repeats))
+    def __init__(self, parameters: Parameters, images: torch.Tensor, rows: int, repeats: int, every: int = 0):
+        most = max(1, min(AT_ONCE, IMAGES_AT_ONCE // (rows * parameters.count), repeats))
+        self.length = max(length for length in range(1, most + 1) if every % length == 0)
         super().__init__(parameters, images, rows, repeats, self.length)
         self._index = torch.zeros(self._batches.shape[:2], dtype=torch.int64, device=images.device)
         self._onehot, self._logits = (torch.zeros_like(self.logits[: self.length]) for _ in range(2))
@@ -107,6 +108,9 @@ class Windows(Series):
         return torch.cuda.current_stream(self._images.device).record_event() if self._images.is_cuda else None
 
 
-def series(parameters: Parameters, images: torch.Tensor, rows: int, repeats: int) -> Series:
-    """The fastest way to make these steps on the device that holds `images`; a single step is not worth a graph."""
-    return (Windows if images.is_cuda and repeats > 1 else Series)(parameters, images, rows, repeats)
+def series(parameters: Parameters, images: torch.Tensor, rows: int, repeats: int, every: int = 0) -> Series:
+    """The fastest way to make these steps on the device that holds `images`; where `every` is given, it is told of each
+    multiple of it. A single step is not worth a graph."""
+    if images.is_cuda and repeats > 1:
+        return Windows(parameters, images, rows, repeats, every)
+    return Series(parameters, images, rows, repeats)

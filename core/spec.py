@@ -42,6 +42,20 @@ OPTIMIZERS = {
 }
 
 
+METHODS = {
+    "proximal": "soft-threshold the singular values by learning rate · λ · N every N steps",
+    "gradient": "step along the subgradient, learning rate · λ · N long, every N steps; singular values at zero are left",
+}
+WEIGHTINGS = {
+    "equal": "every singular value counts alike: the nuclear norm",
+    "index": "as released: the i-th singular value counts i times, 1 for the largest",
+}
+SWITCHINGS = {
+    "always": "from the first step on",
+    "alternate-epochs": "as released: in every other epoch, from the one after training accuracy first reached 0.7",
+}
+
+
 def option(default: Any, text: str, *, low=None, high=None, choices: dict[str, str] | None = None, absent=False):
     """A dataclass field that knows its help text and what is allowed; `absent`: None is allowed too."""
     kind = "choice" if choices else "integer" if isinstance(default, int) else "number"
@@ -116,6 +130,22 @@ class PruningSpec(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PenaltySpec(Checked):
+    """λ · Σ singular values of the hidden layers in the objective, taken as a step of its own every N training steps."""
+
+    strength: float = option(
+        0.001, "λ: how much a unit of nuclear norm costs beside the mean cross-entropy.", low=0.0, high=1e6
+    )
+    every: int = option(
+        50, "N: training steps between two penalty steps, each as long as N of them. The same penalty, cheaper.",
+        low=1, high=100_000,
+    )  # fmt: skip
+    method: str = option("proximal", "How the penalty changes the weights.", choices=METHODS)
+    weighting: str = option("equal", "How much each singular value counts.", choices=WEIGHTINGS)
+    switching: str = option("always", "When the penalty is on.", choices=SWITCHINGS)
+
+
+@dataclass(frozen=True, kw_only=True)
 class HandCut:
     """A cut made by hand at the end of `epoch`: afterwards the share `ratio` of all weights is zero.
 
@@ -151,7 +181,8 @@ class HandCut:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec(Checked):
-    """One run: data, network, training, pruning. `pruning=None`: no cut at all. `target_accuracy=None`: the data set's own.
+    """One run: data, network, training, pruning, penalty. `pruning=None`: no cut at all; `penalty=None`: no penalty.
+    `target_accuracy=None`: the data set's own.
 
     `hand_cuts` and `parent` make a branch: what a person cut by hand in a run that was going on, and that run's key. Raises
     ValueError that says what came, what is allowed and what to do.
@@ -170,6 +201,7 @@ class RunSpec(Checked):
     )  # fmt: skip
     early_stopping: str = option("off", "Whether validation loss may end the run.", choices=EARLY_STOPPINGS)
     pruning: PruningSpec | None = PruningSpec()
+    penalty: PenaltySpec | None = None
     hand_cuts: tuple[HandCut, ...] = ()
     parent: str | None = None
 
@@ -189,6 +221,8 @@ class RunSpec(Checked):
             raise ValueError(f"parent {self.parent!r} is not the key of a run: it has 16 letters and digits")
         if self.pruning is not None and not isinstance(self.pruning, PruningSpec):
             raise ValueError(f"pruning {self.pruning!r} is not a PruningSpec: give one, or None for no pruning")
+        if self.penalty is not None and not isinstance(self.penalty, PenaltySpec):
+            raise ValueError(f"penalty {self.penalty!r} is not a PenaltySpec: give one, or None for no penalty")
         if self.pruning is not None and self.pruning.start_accuracy > self.target:
             raise ValueError(
                 f"start_accuracy {self.pruning.start_accuracy} is above the target accuracy {self.target} of "
@@ -209,8 +243,9 @@ class RunSpec(Checked):
         """The spec that `to_dict` gave. Raises ValueError on names it does not know."""
         if isinstance(values, dict):
             values = dict(values)
-            if isinstance(values.get("pruning"), dict):
-                values["pruning"] = _built(PruningSpec, values["pruning"])
+            for name, kind in (("pruning", PruningSpec), ("penalty", PenaltySpec)):
+                if isinstance(values.get(name), dict):
+                    values[name] = _built(kind, values[name])
             if isinstance(values.get("hand_cuts"), (tuple, list)):
                 values["hand_cuts"] = tuple(_built(HandCut, cut) for cut in values["hand_cuts"])
         return _built(RunSpec, values)
@@ -239,9 +274,12 @@ class RunSpec(Checked):
             rounds = f"{self.pruning.rounds} round{'s' if self.pruning.rounds > 1 else ''}"
             parts.append(f"{self.pruning.criterion} {self.pruning.ratio * 100:g} % in {rounds}")
         parts.append(f"seed {self.seed}")
-        parts += _unusual(self, {"dataset", "hidden", "seed", "pruning", "hand_cuts", "parent"})
+        parts += _unusual(self, {"dataset", "hidden", "seed", "pruning", "penalty", "hand_cuts", "parent"})
         if self.pruning is not None:
             parts += _unusual(self.pruning, {"criterion", "ratio", "rounds", "selection"})
+        if self.penalty is not None:
+            parts.append(f"nuclear-norm penalty λ {self.penalty.strength:.4g}")
+            parts += _unusual(self.penalty, {"strength"})
         if self.hand_cuts:
             parts.append(", ".join(_in_words(cut) for cut in self.hand_cuts))
         return " · ".join(parts)

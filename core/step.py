@@ -28,7 +28,8 @@ class Parameters:
 
     weights: per layer `(K, units_in, units_out)`. biases: per layer `(K, units)`. masks: like weights, 1 or 0, or None where
     nothing inside is cut. rates: `(K,)` learning rates. moments: Adam's, two per parameter, weights first; [] for SGD.
-    steps: updates made so far, the same for the whole stack; whoever makes them counts them.
+    steps: updates made so far, the same for the whole stack; whoever makes them counts them. linear: per hidden layer, whether
+    it is only the first factor of the next one: no ReLU, and a bias that stays as it is; () where none is.
     """
 
     weights: list[torch.Tensor]
@@ -37,6 +38,7 @@ class Parameters:
     rates: torch.Tensor
     moments: list[torch.Tensor]
     steps: int
+    linear: Sequence[bool] = ()
 
     @property
     def count(self) -> int:
@@ -88,6 +90,10 @@ class Step:
         # SGD folds minus the rate into the gradient, so that one product updates; Adam needs the gradient itself.
         rates = torch.ones_like(parameters.rates) if self._moments else -parameters.rates
         self._scale = float(rates[0]) / rows if self._single else (rates / rows).view(-1, 1, 1)
+        self._linear = (
+            *(parameters.linear or [False] * len(sizes)),
+            False,
+        )  # the last is the output's, which has no ReLU
         self._beside = stream_beside(device) if device.type == "cuda" else None
 
     def _drop(self, tensors: Sequence[torch.Tensor | None]) -> list[torch.Tensor | None]:
@@ -102,8 +108,11 @@ class Step:
         affine = torch.addmm if self._single else torch.baddbmm
         product = torch.mm if self._single else torch.bmm
         signal = images
-        for weight, bias, out in zip(self._weights, self._bias_rows, self._hidden, strict=False):
-            if self._single and self._beside:
+        layers = zip(self._weights, self._bias_rows, self._hidden, self._linear, strict=False)
+        for weight, bias, out, linear in layers:
+            if linear:
+                signal = affine(bias, signal, weight, out=out)
+            elif self._single and self._beside:
                 signal = torch._addmm_activation(bias, signal, weight, out=out)  # with the ReLU, in one kernel
             else:
                 signal = affine(bias, signal, weight, out=out).relu_()
@@ -116,7 +125,8 @@ class Step:
             below = product(delta, self._turned[layer], out=self._deltas[layer - 1])
             with self._aside():
                 self._update(layer, delta, self._hidden[layer - 1], correction)
-            below.mul_(self._on[layer - 1])
+            if not self._linear[layer - 1]:
+                below.mul_(self._on[layer - 1])
             delta = below
         self._update(0, delta, images, correction)
         if self._beside:
@@ -133,12 +143,17 @@ class Step:
         weight, bias, mask = self._weights[layer], self._biases[layer], self._masks[layer]
         if self._moments:
             self._adam(weight, signal.mT @ delta, layer, correction)
-            self._adam(bias, delta.sum(-2), layer + len(self._weights), correction)
         elif self._single:
             weight.addmm_(signal.mT, delta)
-            bias.addmv_(delta.mT, self._ones)
         else:
             weight.baddbmm_(signal.mT, delta)
+        if self._linear[layer]:
+            pass
+        elif self._moments:
+            self._adam(bias, delta.sum(-2), layer + len(self._weights), correction)
+        elif self._single:
+            bias.addmv_(delta.mT, self._ones)
+        else:
             bias.add_(delta.sum(1))
         if mask is not None:
             weight.mul_(mask)
@@ -154,6 +169,7 @@ class Step:
         parameter.sub_(rate / of_first * first / size)
 
     def counts(self) -> list[np.ndarray]:
-        """Per hidden layer `(K, units)` int64: how often each unit fired since `fired` was set to zero."""
+        """Per hidden layer `(K, units)` int64: how often each fired since `fired` was set to zero; 0 in a linear layer."""
         count = self._parameters.count
-        return [view.reshape(count, self.rows, -1).to(torch.int32).sum(1).cpu().numpy() for view in self._fired]
+        counts = [view.reshape(count, self.rows, -1).to(torch.int32).sum(1).cpu().numpy() for view in self._fired]
+        return [part * (not linear) for part, linear in zip(counts, self._linear, strict=False)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from core import atlas, criteria, cut, datasets, timetable
+from core import atlas, criteria, cut, datasets, recipe, timetable
 from core.atlas import Atlas, Choice
 from core.datasets import Dataset
 from core.shelf import Point
@@ -85,7 +85,8 @@ def _point(
     if all(kept.any() for kept in chosen.kept):  # with a dead layer nothing but the last biases could still be trained
         trainer = Trainer(data, [spec], [state])
         for number in range(1, epochs + 1):
-            for share in trainer.epoch(moment.epoch + number):
+            on = recipe.penalised(spec, moment.policy, moment.epoch + number)
+            for share in trainer.epoch(moment.epoch + number, [on]):
                 if not going((number - 1 + share) / epochs):
                     return None
         state = trainer.states()[0]

@@ -17,6 +17,7 @@ import torch
 from core import layout
 from core.datasets import Dataset
 from core.network import Network
+from core.penalty import Penalty
 from core.series import Series, series
 from core.snapshot import TrainingState
 from core.spec import RunSpec
@@ -85,8 +86,13 @@ class Trainer:
         device: str | None = None,
         *,
         shrink: bool = True,
+        linear: Sequence[bool] = (),
     ):
-        """Shrinking only applies to a stack of one; `shrink=False` turns it off (to compare the two paths)."""
+        """Shrinking only applies to a stack of one; `shrink=False` turns it off (to compare the two paths).
+
+        linear: one flag per hidden weight matrix of the states; a linear layer is the first factor of the next: no ReLU, its
+        bias stays as it is, its units count as never firing. The widths of such a stack are its states' own, not the specs'.
+        """
         alike = {(spec.batch_size, spec.optimizer, state.steps) for spec, state in zip(specs, states, strict=True)}
         if len(alike) > 1 or len({tuple(w.shape for w in state.weights) for state in states}) > 1:
             raise ValueError("the networks of a stack must share their widths, batch size, optimiser and steps made")
@@ -95,7 +101,13 @@ class Trainer:
             torch.set_num_threads(1)  # sums in another order give other bits, and a busy second core stalls the first
         self.count = len(specs)
         self._shrink = shrink and self.count == 1
-        self._lit = data.x_train.any(axis=0) | (not self._shrink)
+        self._linear = tuple(linear)
+        penalties = [spec.penalty for spec in specs if spec.penalty is not None]
+        if penalties and len(penalties) < self.count:
+            raise ValueError("either every network of a stack has a penalty, of strength 0 if need be, or none")
+        self._penalty = Penalty(penalties, self.device) if penalties else None
+        # A penalty shrinks the weights of dark inputs too, so these stay; without one nothing ever changes them.
+        self._lit = data.x_train.any(axis=0) | (not self._shrink or bool(penalties))
         self._images = self._on_device(np.ascontiguousarray(data.x_train[:, self._lit]))
         self._labels = self._on_device(data.y_train)
         self._onehot = torch.eye(len(data.class_names), device=self.device)[self._labels]
@@ -128,6 +140,7 @@ class Trainer:
                 for place in range(len(first.moments))
             ],
             steps=first.steps,
+            linear=self._linear,
         )
         self._dark_signal = self._signal_of_dark_inputs(first)
         self._rooms: dict[int, Series] = {}
@@ -165,9 +178,11 @@ class Trainer:
 
     # -- one epoch ---------------------------------------------------------------------------------------------------
 
-    def epoch(self, number: int) -> Iterator[float]:
+    def epoch(self, number: int, penalised: Sequence[bool] | None = None) -> Iterator[float]:
         """Trains epoch `number` (from 1), yielding the share done every few steps; then `measured` and `states()` hold.
 
+        penalised: per network, whether its penalty is on in this epoch; all are unless given. Penalty steps come after every
+        N-th training step of the epoch, and at its end for the steps since, so that an epoch never owes the next anything.
         Leaving the iterator early leaves a half-trained epoch: `load` a state before going on.
         """
         size, batch = len(self._images), min(self.specs[0].batch_size, len(self._images))
@@ -175,7 +190,9 @@ class Trainer:
         orders = self._on_device(orders)
         whole, rest = divmod(size, batch)
         parts = [(self._room(batch, whole), whole)] + ([(self._room(rest, 1), 1)] if rest else [])
-        done, steps, targets = 0, whole + bool(rest), []
+        done, steps, targets, paid = 0, whole + bool(rest), [], 0
+        on = [True] * self.count if penalised is None else list(penalised)
+        penalty = self._penalty if any(on) else None
         for room, repeats in parts:
             rows = orders[:, done * batch : done * batch + repeats * room.rows]
             index = rows.reshape(self.count, repeats, room.rows).transpose(0, 1).reshape(repeats, -1).contiguous()
@@ -185,13 +202,17 @@ class Trainer:
                 if (done + made) // STEPS_BETWEEN_YIELDS > done // STEPS_BETWEEN_YIELDS:
                     yield (done + made) / steps
                 done += made
+                if penalty and (done % penalty.every == 0 or done == steps):
+                    penalty.take(self._parameters, done - paid, on)
+                    paid = done
         self._measure([room for room, _ in parts], targets)
         self._count([room for room, _ in parts], number)
         yield 1.0
 
     def _room(self, rows: int, repeats: int) -> Series:
         if rows not in self._rooms:
-            self._rooms[rows] = series(self._parameters, self._images, rows, repeats)
+            every = (self._penalty.every,) if self._penalty else ()
+            self._rooms[rows] = series(self._parameters, self._images, rows, repeats, *every)
         return self._rooms[rows]
 
     def _measure(self, rooms: list[Series], targets: list[torch.Tensor]) -> None:
@@ -243,7 +264,7 @@ class Trainer:
                 signal = torch.baddbmm(bias[:, None], signal, weight)
                 if layer == 0:
                     signal += self._dark_signal[rows]
-                if layer < len(fired):
+                if layer < len(fired) and not (self._linear and self._linear[layer]):
                     signal.relu_()
                     if by_class:
                         fired[layer] += onehot.T @ signal.sign()

@@ -11,12 +11,12 @@ REPOSITORY = Path(__file__).parents[1]
 CORE, PAGES = REPOSITORY / "core", REPOSITORY / "pages"
 
 ORDER = (
-    "formats places downloads datasets network criteria spectra lowrank queues masks timetable spec recipe events "
-    "snapshot layout log store step series training cut experiment sweep tables grid atlas shelf scene stage surveys example "
-    "worker job jobs figures"
+    "formats places downloads datasets network criteria spectra lowrank shrinkage chance verdicts queues masks "
+    "timetable spec recipe events snapshot layout log store step penalty series training cut experiment sweep tables "
+    "grid atlas shelf scene stage surveys example worker job jobs figures"
 ).split()
 # The only files that import torch, and those that import them.
-TRAINS = {"step", "series", "training", "cut", "experiment", "surveys"}
+TRAINS = {"step", "penalty", "series", "training", "cut", "experiment", "surveys"}
 COMMANDS = {"example"}  # run by hand as `python -m core.…`, imported by nothing
 WITHOUT_TORCH = [name for name in ORDER if name not in TRAINS | COMMANDS]
 

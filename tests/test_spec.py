@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core import criteria, datasets, spec
-from core.spec import HandCut, PruningSpec, RunSpec, as_released
+from core.spec import HandCut, PenaltySpec, PruningSpec, RunSpec, as_released
 
 
 def test_the_defaults_are_the_papers_protocol():
@@ -75,6 +75,7 @@ def test_bad_pruning_is_refused_in_words(fields, words):
 
 ADVICE = r"give 1 to 8 hidden layers of 1..4096 neurons"
 BAD_RUNS = [
+    ({"penalty": 0.1}, r"penalty 0.1 is not a PenaltySpec: give one, or None for no penalty"),
     ({"hidden": (0,)}, rf"width 0 is not allowed: {ADVICE}"),
     ({"hidden": (300, 5000)}, rf"width 5000 is not allowed: {ADVICE}"),
     ({"hidden": (10,) * 200}, rf"hidden has 200 layers: {ADVICE}"),
@@ -111,6 +112,21 @@ BAD_RUNS = [
     ({"parent": 5}, r"parent 5 is not the key of a run"),
     ({"parent": "../x"}, r"parent '../x' is not the key of a run"),
 ]
+
+
+@pytest.mark.parametrize(
+    "fields, words",
+    [
+        ({"strength": -1.0}, r"strength -1.0 is outside 0.0..1000000.0"),
+        ({"strength": float("nan")}, r"strength nan is outside"),
+        ({"every": 0}, r"every 0 is outside 1..100000"),
+        ({"every": 1.5}, r"every 1.5 is not a whole number"),
+        ({"method": "exact"}, r"method 'exact' is unknown: allowed are proximal, gradient"),
+    ],
+)
+def test_bad_penalties_are_refused_in_words(fields, words):
+    with pytest.raises(ValueError, match=words):
+        PenaltySpec(**fields)
 
 
 @pytest.mark.parametrize("fields, words", BAD_RUNS)
@@ -167,6 +183,7 @@ CHANGES = [
     {"target_accuracy": 0.97},
     {"early_stopping": "released"},
     {"pruning": None},
+    {"penalty": PenaltySpec()},
     {"hand_cuts": (HandCut(epoch=3, ratio=0.5),)},
     {"parent": "0123456789abcdef"},
 ]
@@ -183,13 +200,24 @@ PRUNING_CHANGES = [
     {"selection": "deviation"},
     {"redundancy": "released"},
 ]
+PENALTY_CHANGES = [
+    {"strength": 0.01},
+    {"every": 1},
+    {"method": "gradient"},
+    {"weighting": "index"},
+    {"switching": "alternate-epochs"},
+]
 
 
 def test_every_field_changes_the_key():
     assert {name for change in CHANGES for name in change} == {field.name for field in dataclasses.fields(RunSpec)}
     changed = {name for change in PRUNING_CHANGES for name in change}
     assert changed == {field.name for field in dataclasses.fields(PruningSpec)}
+    changed = {name for change in PENALTY_CHANGES for name in change}
+    assert changed == {field.name for field in dataclasses.fields(PenaltySpec)}
     runs = [RunSpec(), *(RunSpec(**c) for c in CHANGES), *(RunSpec(pruning=PruningSpec(**c)) for c in PRUNING_CHANGES)]
+    runs += [RunSpec(penalty=PenaltySpec(**c)) for c in PENALTY_CHANGES]
+    assert [RunSpec.from_dict(json.loads(json.dumps(run.to_dict()))) for run in runs] == runs
     keys = [run.key() for run in runs]
     assert len(set(keys)) == len(keys)
     assert all(len(key) == 16 and key.isalnum() for key in keys)
@@ -278,6 +306,8 @@ def test_runs_that_differ_in_anything_have_labels_that_differ():
         RunSpec(optimizer="adam"),
         RunSpec(pruning=PruningSpec(reset_counts=True)),
         RunSpec(pruning=PruningSpec(budget="increment")),
+        RunSpec(penalty=PenaltySpec()),
+        *(RunSpec(penalty=PenaltySpec(**change)) for change in PENALTY_CHANGES),
         as_released(),
     ]
     assert len({spec.label() for spec in [usual, *others]}) == 1 + len(others)

@@ -289,3 +289,72 @@ def test_every_criterion_can_be_trained_on(name):
     chosen = masks.choose(criteria.scores(name, given), state.network(), 0.5)
     after = train([spec], [state.with_kept(chosen.kept)]).states()[0]
     assert after.network().sparsity() >= 0.5 - 1e-3
+
+
+# -- factors: two matrices in a row without a ReLU between them ---------------------------------------------------------
+
+
+def factored(spec, rank, seed=0):
+    """A network of the spec whose hidden layers are products of two factors, as the state that trains."""
+    state, rng = training.start(spec, DATA), np.random.default_rng(seed)
+    weights, biases = [], []
+    for weight, bias in zip(state.weights[:-1], state.biases[:-1], strict=True):
+        u, values, v = np.linalg.svd(weight, full_matrices=False)
+        root = np.sqrt(values[:rank])
+        weights += [(root[:, None] * v[:rank]).astype("f"), (u[:, :rank] * root).astype("f")]
+        biases += [np.zeros(rank, "f"), bias + rng.normal(0, 0.1, bias.shape).astype("f")]
+    weights, biases = [*weights, state.weights[-1]], [*biases, state.biases[-1]]
+    everything = tuple(np.ones(weight.shape, bool) for weight in weights)
+    fired = tuple(np.zeros(len(bias), np.int64) for bias in biases[:-1])
+    moments = [np.zeros_like(p) for p in [*weights, *biases] for _ in range(2)] if state.moments else []
+    return replace(
+        state, weights=tuple(weights), biases=tuple(biases), kept=everything, fired=fired, moments=tuple(moments)
+    )
+
+
+LINEAR = (True, False, True, False)
+
+
+def factors_by_autograd(spec, state):
+    weights = [torch.tensor(w, requires_grad=True) for w in state.weights]
+    biases = [torch.tensor(b, requires_grad=place % 2 == 1 or place == 4) for place, b in enumerate(state.biases)]
+    trained = [*weights, *(bias for bias in biases if bias.requires_grad)]
+    optimizer = (torch.optim.Adam if spec.optimizer == "adam" else torch.optim.SGD)(trained, lr=spec.learning_rate)
+    order = training.stream(spec.seed, 1, "shuffle").permutation(len(DATA.x_train))
+    for first in range(0, len(order), spec.batch_size):
+        rows = order[first : first + spec.batch_size]
+        signal = torch.tensor(DATA.x_train[rows])
+        for layer in range(0, 4, 2):
+            product = weights[layer + 1] @ weights[layer]
+            signal = torch.relu(signal @ product.T + biases[layer + 1])
+        signal = signal @ weights[4].T + biases[4]
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(signal, torch.tensor(DATA.y_train[rows])).backward()
+        optimizer.step()
+    return [weight.detach().numpy() for weight in weights], [bias.detach().numpy() for bias in biases]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_factors_train_like_the_product_by_autograd(optimizer, count):
+    rate = 0.003 if optimizer == "adam" else 0.1
+    spec = replace(digits(**HUNDRED), optimizer=optimizer, learning_rate=rate)
+    states = [factored(spec, 5, seed) for seed in range(count)]
+    trainer = train([spec] * count, states, linear=LINEAR)
+    for state, ours in zip(states, trainer.states(), strict=True):
+        weights, biases = factors_by_autograd(spec, state)
+        for one, other in zip([*ours.weights, *ours.biases], [*weights, *biases], strict=True):
+            assert np.abs(one - other).max() < 2e-4
+        for layer in (0, 2):
+            assert not ours.biases[layer].any() and not ours.fired[layer].any()
+            assert ours.fired[layer + 1].any()
+            assert np.linalg.matrix_rank(ours.weights[layer + 1] @ ours.weights[layer]) == 5
+
+
+def test_factors_are_evaluated_as_their_product():
+    spec = digits(**HUNDRED)
+    state = factored(spec, 5)
+    measured = Trainer(DATA, [spec], [state], "cpu", linear=LINEAR).evaluate()[0]
+    products = [state.weights[1] @ state.weights[0], state.weights[3] @ state.weights[2], state.weights[4]]
+    whole = Network(products, [state.biases[1], state.biases[3], state.biases[4]])
+    assert measured.accuracy == pytest.approx(whole.accuracy(DATA.x_valid, DATA.y_valid), abs=1e-6)
