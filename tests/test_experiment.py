@@ -535,7 +535,7 @@ def test_two_processes_that_ask_for_one_key_train_it_once(store):
         "import json, sys; from core import experiment; from core.spec import RunSpec; from core.store import Store\n"
         "spec = RunSpec.from_dict(json.loads(sys.argv[1])); trained = []\n"
         "first = experiment.Trainer.epoch\n"
-        "experiment.Trainer.epoch = lambda self, number: trained.append(number) or first(self, number)\n"
+        "experiment.Trainer.epoch = lambda self, number, on=None: trained.append(number) or first(self, number, on)\n"
         "events = list(experiment.run(spec, Store(sys.argv[2])))\n"
         "print(len(trained), events[-1].reason)"
     )
