@@ -12,7 +12,7 @@ from importlib.metadata import version
 import threadpoolctl
 import torch
 
-from bench import atlas, cuts, gpu, step
+from bench import atlas, cuts, gpu, penalty, step
 from bench.measure import Arm
 
 
@@ -59,6 +59,16 @@ def tell_atlases(rows: list[atlas.Row], about: str, rounds: int) -> None:
         say(f"  their answers differ on at most {row.differ} test images at any percent")
 
 
+def tell_penalties(arms: list[Arm], about: str, rounds: int) -> None:
+    without, *others = arms
+    say(
+        f"\nOne epoch with the nuclear-norm penalty, {about}, batch 32; {rounds} rounds, interleaved; median (min..max)"
+    )
+    say(f"  {without.name:42}{without.milliseconds()}")
+    for arm in others:
+        say(f"  {arm.name:42}{arm.milliseconds():32}{arm.times(without)} without (wanted on MNIST: at most 3)")
+
+
 def tell_stacks(arms: list[Arm], about: str, rounds: int) -> None:
     by_name = {arm.name: arm for arm in arms}
     peer = min((by_name[name] for name in gpu.PEERS), key=lambda arm: arm.median)
@@ -74,7 +84,7 @@ def tell_stacks(arms: list[Arm], about: str, rounds: int) -> None:
         )
 
 
-SECTIONS = ("steps", "cuts", "atlas", "gpu")
+SECTIONS = ("steps", "cuts", "penalty", "atlas", "gpu")
 
 
 def main() -> None:
@@ -97,6 +107,10 @@ def main() -> None:
             tell_steps(step.measure(rounds, images), rounds)
         if "cuts" in wanted:
             tell_cuts(cuts.measure(3 * rounds, images), 3 * rounds)
+        if "penalty" in wanted:
+            data, few = atlas.data_set(images), max(1, rounds // 3)
+            about = f"{data.name}, {len(data.x_train):,} training images"
+            tell_penalties(penalty.measure(few, data), about, few)
     if "atlas" in wanted:
         data, few = atlas.data_set(images), max(1, rounds // 3)
         tell_atlases(atlas.measure(few, data), f"{data.name}, {len(data.x_test):,} test images", few)

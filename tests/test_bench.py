@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import atlas, cuts, step
+from bench import atlas, cuts, penalty, step
 from bench.measure import Arm, interleaved
 
 
@@ -21,6 +21,7 @@ def test_the_quick_run_prints_every_row():
     rows = [step.OURS, *step.AUTOGRAD, step.LOADER, step.LIMIT, "peer: autograd", "a DataLoader loop takes"]
     rows += [f"{name}: choose{more}" for name in cuts.CRITERIA for more in (" ", ", spectra of both sides")]
     rows += [f"{name}: {arm}" for name in atlas.CRITERIA for arm in (atlas.OURS, atlas.DIRECT)]
+    rows += [penalty.WITHOUT, *(penalty.name(every) for every in penalty.EVERY)]
     rows += ["mnist-mini, 640 test images"]
     for row in [*rows, "torch ", "numpy ", "one thread"]:
         assert row in done.stdout, row
