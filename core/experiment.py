@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any, Protocol
 
 import numpy as np
+import threadpoolctl
 import torch
 
 from core import cut, datasets, recipe, spectra, training
@@ -21,6 +22,8 @@ from core.spec import ENGINE, RunSpec
 from core.store import Store
 from core.training import Trainer
 
+# Singular value decompositions of small matrices on several threads give other last bits, and crawl beside a busy core.
+_BLAS = threadpoolctl.ThreadpoolController()
 WAIT_SECONDS = 0.2  # between two looks at a lock that another process holds
 QUOTA_EPOCHS = 20  # how often a run looks at the quota
 
@@ -174,7 +177,8 @@ def _train(
 
 
 def _singular_values(state: TrainingState) -> tuple[np.ndarray, ...]:
-    return tuple(spectra.spectrum(weight).values for weight in state.weights[:-1])
+    with _BLAS.limit(limits=1):
+        return tuple(spectra.spectrum(weight).values for weight in state.weights[:-1])
 
 
 def _pruned(
