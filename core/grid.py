@@ -107,29 +107,38 @@ def _cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
 def low_rank_right(
     network: Network, decompositions: list[lowrank.Decomposition], ranks: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
-    """`(len(ranks),)` how many of the images are right with every hidden layer reduced to the ranks in each row. Fastest
-    where the first column never falls."""
+    """`(len(ranks),)` how many of the images are right with every hidden layer reduced to the ranks in each row."""
+    logits = low_rank_logits(network, decompositions, ranks, x)
+    return np.array([np.count_nonzero(each.argmax(axis=1) == y) for each in logits], np.int64)
+
+
+def low_rank_logits(
+    network: Network, decompositions: Sequence[lowrank.Decomposition], ranks: np.ndarray, x: np.ndarray
+) -> Iterator[np.ndarray]:
+    """`(n, classes)` float32 for each row of `ranks` `(rows, hidden layers)`: every hidden layer reduced to those ranks.
+    `decompositions` are of the transposed weights. Fastest where the first column never falls."""
     lefts = [each.left.astype(np.float32) for each in decompositions]
     rights = [each.right.astype(np.float32) for each in decompositions]
     projected = x @ lefts[0]  # the first layer's left factors serve every rank
     sums = np.zeros((len(x), len(network.biases[0])), np.float32)  # and its sums too: more terms are added to them
     terms = 0
-    right = np.zeros(len(ranks), np.int64)
-    for place, row in enumerate(ranks):
+    for row in ranks:
         first, *others = (int(rank) + each.extra for rank, each in zip(row, decompositions, strict=True))
+        biases = [
+            bias if each.mean is None else (bias + each.shift(int(rank))).astype(np.float32)
+            for bias, each, rank in zip(network.biases, decompositions, row, strict=False)
+        ]
         if first < terms:
             sums, terms = np.zeros_like(sums), 0
         if first > terms:
             sums += projected[:, terms:first] @ rights[0][terms:first]
             terms = first
-        signal = np.maximum(sums + network.biases[0], 0)
+        signal = np.maximum(sums + biases[0], 0)
         for layer, k in enumerate(others, start=1):
             left, tail = lefts[layer][:, :k], rights[layer][:k]
             thin = k * (len(left) + tail.shape[1]) < len(left) * tail.shape[1]
-            signal = np.maximum(((signal @ left) @ tail if thin else signal @ (left @ tail)) + network.biases[layer], 0)
-        logits = signal @ network.weights[-1].T + network.biases[-1]
-        right[place] = np.count_nonzero(logits.argmax(axis=1) == y)
-    return right
+            signal = np.maximum(((signal @ left) @ tail if thin else signal @ (left @ tail)) + biases[layer], 0)
+        yield signal @ network.weights[-1].T + network.biases[-1]
 
 
 def seconds(network: Network, batch: np.ndarray) -> float:

@@ -11,13 +11,14 @@ REPOSITORY = Path(__file__).parents[1]
 CORE, PAGES = REPOSITORY / "core", REPOSITORY / "pages"
 
 ORDER = (
-    "formats places downloads datasets network criteria spectra lowrank shrinkage chance verdicts queues masks "
-    "timetable spec recipe events snapshot layout log store step penalty series training cut experiment sweep tables "
-    "grid atlas shelf scene stage surveys example worker job jobs figures"
+    "formats places downloads datasets network criteria spectra lowrank shrinkage chance paired verdicts statistics "
+    "queues masks timetable spec recipe events snapshot layout log store step penalty series training cut experiment "
+    "crew cluster sweep tables grid atlas shelf scene stage strength equivalence film penalised surveys contest "
+    "factors scoreboard retraining claims example worker job jobs figures"
 ).split()
 # The only files that import torch, and those that import them.
-TRAINS = {"step", "penalty", "series", "training", "cut", "experiment", "surveys"}
-COMMANDS = {"example"}  # run by hand as `python -m core.…`, imported by nothing
+TRAINS = {"step", "penalty", "series", "training", "cut", "experiment", "surveys", "retraining"}
+COMMANDS = {"claims", "example"}  # run by hand as `python -m core.…`, imported by nothing
 WITHOUT_TORCH = [name for name in ORDER if name not in TRAINS | COMMANDS]
 
 
