@@ -13,7 +13,12 @@ watch = [
     st.Page("pages/watch/compare.py", title="Side by side", icon=":material/compare:"),
 ]
 explore = [st.Page("pages/explore/slider.py", title="One slider", icon=":material/tune:")]
-page = st.navigation({"Watch": watch, "Explore": explore})
+claims = [
+    st.Page("pages/claims/spectra.py", title="Low rank", icon=":material/stacked_line_chart:"),
+    st.Page("pages/claims/contest.py", title="The PCA contest", icon=":material/swords:"),
+    st.Page("pages/claims/penalty.py", title="Against a penalty", icon=":material/balance:"),
+]
+page = st.navigation({"Watch": watch, "Explore": explore, "Test the claims": claims})
 if page in watch:
     sidebar.draw()
 page.run()

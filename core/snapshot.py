@@ -117,6 +117,59 @@ class Snapshot:
         return safetensors.numpy.save(arrays, metadata={"moment": json.dumps(header)})
 
 
+@dataclass(frozen=True, eq=False)
+class Glance:
+    """What a snapshot tells of its hidden layers without its weights being read, for those who want many moments at once.
+
+    shapes: `(units, inputs)` per layer. spectra: as in Snapshot. live: before and after the cuts of this epoch, per layer how
+    many rows and how many columns of the matrix are not all zero.
+    """
+
+    epoch: int
+    shapes: tuple[tuple[int, int], ...]
+    spectra: tuple[tuple[np.ndarray, ...], ...]
+    live: tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
+
+
+def glance(content: bytes) -> Glance:
+    """The Glance of a file's content. Raises ValueError if it is not a snapshot."""
+    try:
+        length = int.from_bytes(content[:8], "little")
+        table = json.loads(content[8 : 8 + length])
+        header = json.loads(table["__metadata__"]["moment"])
+
+        def read(name: str) -> np.ndarray:
+            (start, end), kind = table[name]["data_offsets"], _KINDS[table[name]["dtype"]]
+            values = np.frombuffer(content, kind, (end - start) // kind.itemsize, 8 + length + start)
+            return values.reshape(table[name]["shape"])
+
+        hidden = sum(name.startswith("kept.") for name in table) - 1
+        whole = [f"weight.{i}" in table for i in range(hidden)]
+        shapes = tuple(tuple(table[f"weight.{i}"]["shape"] if whole[i] else header["shapes"][i]) for i in range(hidden))
+        after = tuple(_live(np.unpackbits(read(f"kept.{i}"), count=r * c), (r, c)) for i, (r, c) in enumerate(shapes))
+        before = after
+        if header["stages"] > 1:
+            there = (
+                read(f"weight.{i}") != 0 if whole[i] else np.unpackbits(read(f"there.{i}"), count=shape[0] * shape[1])
+                for i, shape in enumerate(shapes)
+            )
+            before = tuple(_live(bits, shape) for bits, shape in zip(there, shapes, strict=True))
+        spectra = tuple(
+            tuple(read(f"spectrum-{stage}.{i}").copy() for i in range(len(shapes))) for stage in range(header["stages"])
+        )
+        return Glance(header["epoch"], shapes, spectra, (before, after))
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError(f"not a snapshot of a run: {error}") from error
+
+
+_KINDS = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "U8": np.dtype("u1")}
+
+
+def _live(there: np.ndarray, shape: tuple[int, int]) -> tuple[int, int]:
+    matrix = there.reshape(shape)
+    return int(np.count_nonzero(matrix.any(axis=1))), int(np.count_nonzero(matrix.any(axis=0)))
+
+
 def from_bytes(content: bytes) -> Snapshot:
     """The Snapshot in a file's content. Raises ValueError if it is not one."""
     try:

@@ -14,12 +14,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import uuid
 import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import filelock
@@ -28,10 +31,11 @@ import numpy as np
 from core import log, snapshot, spectra
 from core.events import EpochEnded, Event, Finished, Pruned, Started
 from core.network import Network
-from core.snapshot import Snapshot
+from core.snapshot import Glance, Snapshot
 from core.spec import RunSpec
 
 GIB = 2**30
+_PART = re.compile(r"spec\.json|events\.jsonl|done\.json|epoch-[0-9]{3,}\.safetensors")
 
 
 class StoreError(ValueError):
@@ -122,6 +126,13 @@ class Store:
         lines, _ = log.read(self._folder(key) / "events.jsonl")
         return self._events_of(key, lines)
 
+    def result(self, key: str) -> Finished | None:
+        """The run's end with its network; None where the run is not here, unfinished or damaged."""
+        try:
+            return self.events(key)[-1] if self.open(key).finished else None
+        except StoreError:
+            return None
+
     def log(self, key: str) -> list[log.Line]:
         """The run's log as plain values, without arrays: quick enough to ask several times a second."""
         return log.read(self._folder(key) / "events.jsonl")[0]
@@ -145,6 +156,19 @@ class Store:
         if zlib.crc32(content) != checksums[epoch]:
             raise StoreError(f"the stored epoch {epoch} of run {key} is damaged: choose another, or delete the run")
         return snapshot.from_bytes(content)
+
+    def glances(self, key: str, known: Mapping[int, int] = MappingProxyType({})) -> Iterator[tuple[int, Glance]]:
+        """Every stored moment of the run at a glance, `(checksum, Glance)`, oldest first, but for those that are `known`: by
+        epoch the checksum that they had. What is thinned or damaged is passed over; the log still has its epoch."""
+        for line in self.log(key):
+            if "checksum" not in line or known.get(line["epoch"]) == line["checksum"]:
+                continue
+            try:
+                content = (self._folder(key) / _snapshot_name(line["epoch"])).read_bytes()
+                if zlib.crc32(content) == line["checksum"]:
+                    yield line["checksum"], snapshot.glance(content)
+            except (OSError, ValueError):
+                continue
 
     def network(self, key: str, epoch: int | None = None) -> Network:
         """The network at the end of `epoch` (the last one if None), after that epoch's cuts."""
@@ -323,6 +347,59 @@ class Store:
         record = {"reason": event.reason, "test_accuracy": event.test_accuracy} | provenance
         record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
         self._write(folder / "done.json", json.dumps(record, indent=1, sort_keys=True).encode())
+
+    # -- from store to store -----------------------------------------------------------------------------------------
+
+    def files(self, key: str) -> dict[str, bytes]:
+        """The run's files, for `take_in` of another store."""
+        return {file.name: file.read_bytes() for file in self._folder(key).iterdir() if _PART.fullmatch(file.name)}
+
+    def take_in(self, key: str, files: Mapping[str, bytes]) -> bool:
+        """Stores a run that was finished elsewhere, whole or not at all. False where it is finished here already or another
+        process is training it. Raises StoreError where the files are not a sound, finished run of that key."""
+        self._mkdir(self._runs)
+        staged = Store(self._runs / f".taken-{key}-{uuid.uuid4().hex[:8]}")
+        lock = None
+        try:
+            self._stage(staged, key, files)
+            if (lock := self.claim(key)) is None or self.result(key) is not None:
+                return False
+            folder, grave = self._folder(key), staged.root / "unfinished"
+            try:
+                if folder.is_dir():
+                    os.replace(folder, grave)
+                os.replace(staged._folder(key), folder)
+            except OSError as error:
+                if grave.is_dir():
+                    os.replace(grave, folder)
+                raise self._cannot_write(error) from error
+            self._listed.pop(key, None)
+            return True
+        finally:
+            if lock is not None:
+                lock.__exit__(None, None, None)
+            shutil.rmtree(staged.root, ignore_errors=True)
+
+    @staticmethod
+    def _stage(staged: Store, key: str, files: Mapping[str, bytes]) -> None:
+        folder = staged._folder(key)
+        staged._mkdir(folder)
+        for name, content in files.items():
+            if not _PART.fullmatch(name):
+                raise StoreError(f"{name!r} is no file of a run: what came for the run {key} is not stored")
+            staged._write(folder / name, content)
+        try:
+            entry = staged.open(key)
+            for epoch in entry.epochs:
+                staged.snapshot(key, epoch)
+            sound = entry.spec is not None and entry.spec.key() == key and staged.result(key) is not None
+            sound = sound and not log.read(folder / "events.jsonl")[1] and staged.provenance(key) is not None
+        except ValueError:
+            sound = False
+        if not sound:
+            raise StoreError(
+                f"what came for the run {key} is damaged, unfinished or of another run, and is not stored: train it again"
+            )
 
     def _append(self, folder: Path, lines: list[log.Line]) -> None:
         try:

@@ -122,7 +122,7 @@ def markdown() -> str:
         for arm in sorted({row["arm"] for row in here}, key=_place):
             seeds = sorted((row for row in here if row["arm"] == arm), key=lambda row: int(row["seed"]))
             names = ("test_accuracy", "achieved", "widths", "ranks", "epochs", "ended")
-            cells = [dataset, arm, *(_joined([_written(row[name]) for row in seeds]) for name in names)]
+            cells = [dataset, arm, *(joined([_written(row[name]) for row in seeds]) for name in names)]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -137,7 +137,8 @@ def _written(value: str) -> str:
     return f"{float(value):.2f}" if "." in value else value
 
 
-def _joined(values: list[str]) -> str:
+def joined(values: list[str]) -> str:
+    """One figure where all are the same, else all of them."""
     return values[0] if len(set(values)) == 1 else ", ".join(values)
 
 

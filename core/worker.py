@@ -9,6 +9,7 @@ worker stops at once: what is stored is stored, and the run can go on later.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -120,8 +121,9 @@ class Steering:
 
 def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """One run, and the branches that people make of it on the way. Raises what experiment.run raises."""
-    from core import experiment
+    from core import experiment, film
     from core.events import Finished, Notice
+    from core.shelf import Shelf
     from core.spec import RunSpec
     from core.store import Store
 
@@ -137,6 +139,8 @@ def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
                 say("notice", text=event.text)
         if steering.prune_to is None or steering.stopping:
             if isinstance(last, Finished):
+                with contextlib.suppress(ValueError):  # the run is whole without its film, which can be made again
+                    film.keep(store, Shelf(task["root"]), spec.key())
                 say("done", reason=last.reason)
             else:
                 say("stopped", epoch=last.epoch)
@@ -173,22 +177,29 @@ def download_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
         say("done", reason=f"{task['dataset']} is downloaded")
 
 
-def _going(inbox: queue.Queue, say, done: list[float]):
-    """For a piece of work that only says how far it is: hears the share done of the piece under way, answers whether to go
-    on."""
-    last = 0.0
+class _Going:
+    """For a piece of work that only says how far it is: hears the share done of the piece under way, answers whether to go on.
+    Once it has said no it keeps to it. done: how many pieces are done, of how many."""
 
-    def going(share: float) -> bool:
-        nonlocal last
-        if time.monotonic() - last > SAY_EVERY:
-            last = time.monotonic()
-            say("progress", epoch=0, share=round((done[0] + share) / done[1], 3))
-        if inbox.empty():
-            return True
-        order = inbox.get_nowait()
-        return order is not None and order.get("command") != "stop"
+    def __init__(self, inbox: queue.Queue, say, pieces: int = 1):
+        self._inbox, self._say, self._last = inbox, say, 0.0
+        self.done, self._pieces, self.stopped = 0, max(1, pieces), False
 
-    return going
+    def __call__(self, share: float) -> bool:
+        if time.monotonic() - self._last > SAY_EVERY:
+            self._last = time.monotonic()
+            self._say("progress", epoch=0, share=round((self.done + share) / self._pieces, 3))
+        if not self.stopped and not self._inbox.empty():
+            order = self._inbox.get_nowait()
+            self.stopped = order is None or order.get("command") == "stop"
+        return not self.stopped
+
+    def end(self, reason: str) -> None:
+        """Says how it ended: stopped by hand, or done, with the reason."""
+        if self.stopped:
+            self._say("stopped", epoch=0)
+        else:
+            self._say("done", reason=reason)
 
 
 def atlas_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
@@ -200,18 +211,17 @@ def atlas_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
 
     store, shelf = Store(task["source"]), Shelf(task["root"])
     choices = [choice for choice in (Choice(**values) for values in task["choices"]) if not shelf.has(choice)]
-    done = [0.0, max(1, len(choices))]
+    going = _Going(inbox, say, len(choices))
     say("state", state="building", epoch=0)
     for choice in choices:
-        made = surveys.survey(store, choice, _going(inbox, say, done))
+        made = surveys.survey(store, choice, going)
         if made is None:
-            say("stopped", epoch=0)
-            return
+            break
         shelf.put(made)
-        done[0] += 1
-        say("epoch", epoch=int(done[0]), cut=False)
+        going.done += 1
+        say("epoch", epoch=going.done, cut=False)
     shelf.keep_within(Store(task["root"]).quota)
-    say("done", reason="the atlases are built")
+    going.end("the atlases are built")
 
 
 def retrain_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
@@ -226,24 +236,80 @@ def retrain_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     there = {point.percent for point in shelf.points(choice, epochs)}
     left = tuple(percent for percent in TRAINED_ON if percent not in there)
     say("state", state="building", epoch=0)
-    stopped = False
-    going = _going(inbox, say, [0.0, 1])
-
-    def on(share: float) -> bool:
-        nonlocal stopped
-        stopped = stopped or not going(share)
-        return not stopped
-
-    for number, point in enumerate(surveys.points(store, choice, epochs, left, on), start=1):
+    going = _Going(inbox, say)
+    for number, point in enumerate(surveys.points(store, choice, epochs, left, going), start=1):
         shelf.add_point(choice, epochs, point)
         say("epoch", epoch=number, cut=False)
-    if stopped:
-        say("stopped", epoch=0)
-    else:
-        say("done", reason="the curve is complete")
+    going.end("the curve is complete")
 
 
-TASKS = {"run": run_task, "download": download_task, "atlas": atlas_task, "retrain": retrain_task}
+def contest_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
+    """The PCA contest of a pruned run and its twin."""
+    from core import contest
+    from core.shelf import Shelf
+    from core.store import Store
+
+    say("state", state="building", epoch=0)
+    both = contest.pair(Store(task["source"]), task["run"], Store(task["twin_source"]))
+    going = _Going(inbox, say)
+    made = contest.build(both, going)
+    if made is not None:
+        Shelf(task["root"]).write(task["run"], contest.NAME, made.to_bytes())
+        Shelf(task["root"]).keep_within(Store(task["root"]).quota)
+    going.end("the contest is held")
+
+
+def factors_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
+    """The reductions of a contest at one matching, trained on with their rank held; what is complete is left as it is."""
+    from core import contest, factors, retraining
+    from core.shelf import Shelf
+    from core.store import Store
+
+    shelf, run, matching = Shelf(task["root"]), task["run"], task["matching"]
+    say("state", state="building", epoch=0)
+    both = contest.pair(Store(task["source"]), run, Store(task["twin_source"]))
+    left = tuple(arm for arm in contest.ARMS if not factors.complete(shelf.read(run, factors.name(matching, arm))))
+    going = _Going(inbox, say)
+    for one in retraining.arms(both, matching, left, going):
+        shelf.write(run, factors.name(matching, one.arm), one.to_bytes())
+    going.end("the reductions are trained on")
+
+
+def strength_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
+    """The penalty whose network ends with a pruned run's nuclear norm: every try is put on the shelf as soon as it is made."""
+    from core import strength
+    from core.shelf import Shelf
+    from core.store import Store
+
+    store, shelf, made = Store(task["root"]), Shelf(task["root"]), 0
+    hears = _Going(inbox, say)
+
+    def going(search: strength.Search, share: float) -> bool:
+        nonlocal made
+        if len(search.tries) > made:
+            made = len(search.tries)
+            shelf.write(task["run"], strength.NAME, search.to_bytes())
+            store.thin(search.tries[-1].key)  # its start and its end are all that is ever looked at
+            say("epoch", epoch=made, cut=False)
+        return hears(share)
+
+    say("state", state="building", epoch=0)
+    found = strength.search(store, Store(task["source"]), task["run"], going)
+    if found is not None:
+        shelf.write(task["run"], strength.NAME, found.to_bytes())
+        shelf.keep_within(store.quota)
+    hears.end("the search for λ is over")
+
+
+TASKS = {
+    "run": run_task,
+    "download": download_task,
+    "atlas": atlas_task,
+    "retrain": retrain_task,
+    "contest": contest_task,
+    "factors": factors_task,
+    "strength": strength_task,
+}
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core import criteria, datasets, masks, scene, stage
+from core import contest, criteria, datasets, equivalence, factors, masks, scene, stage, strength
 from core.atlas import Choice
 from core.criteria import Evidence
 from core.example import DRAWS, EXAMPLE
@@ -83,3 +83,45 @@ def test_the_stage_of_the_example_is_small_enough_to_be_sent_at_once(shipped):
     first, *rest = map(Shelf(EXAMPLE).get, atlases())
     blob = stage.blob(TRAINED, shipped.snapshot(first.choice.run, first.choice.epoch), first, rest)
     assert len(blob) < 1.5e6
+
+
+def test_its_contest_is_that_of_its_two_networks_with_every_reduction_trained_on(shipped):
+    both = contest.pair(shipped, PRUNED.key(), shipped)
+    made, found = (
+        contest.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), contest.NAME)),
+        contest.decompositions(both.standard, both.data),
+    )
+    assert (made.run, made.twin) == (PRUNED.key(), TRAINED.key()) and made.twin_epoch == shipped.open(
+        made.twin
+    ).last_epoch
+    labels = both.data.y_test
+    assert np.mean(made.pruned == labels) == pytest.approx(shipped.log(PRUNED.key())[-1]["test_accuracy"])
+    for a, arm in enumerate(contest.ARMS):
+        row = made.row("rank", arm)
+        net = contest.reduced(both.standard, found[arm], made.ranks[row])
+        assert np.count_nonzero(net.predict(both.data.x_test) != made.answers[a, row]) <= 2
+        for matching in contest.MATCHINGS:
+            one = factors.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), factors.name(matching, arm)))
+            assert one.complete and not one.problem and one.epochs == len(both.trained_on)
+            assert one.ranks.tolist() == made.ranks[made.row(matching, arm)].tolist()
+            assert (one.true <= one.ranks + (arm == "pca")).all()
+
+
+def test_the_search_for_its_penalty_ends_where_the_pruned_run_did(shipped):
+    search = strength.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), strength.NAME))
+    goal = sum(np.linalg.norm(weight, "nuc") for weight in shipped.network(PRUNED.key()).weights[:-1])
+    assert search.goal == pytest.approx(goal, rel=1e-4) and search.epochs == shipped.open(PRUNED.key()).last_epoch
+    assert search.tries[0].strength == 0 and search.tries[search.found].nuclear == pytest.approx(goal, rel=0.0101)
+    for one in search.tries:  # of this very engine: the spec that the try names has its key
+        assert strength.spec_of(PRUNED, one.strength, search.epochs, search.every).key() == one.key
+
+
+def test_its_random_cuts_are_those_that_the_page_would_draw(shipped):
+    cuts = equivalence.cuts(shipped, PRUNED, PRUNED.key())
+    kept = equivalence.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), equivalence.NAME), cuts)
+    assert set(kept) == {cut.epoch for cut in cuts} and len(cuts) == PRUNED.pruning.rounds
+    last = cuts[-1]
+    drawn = equivalence.summed_up(last, equivalence.draw(shipped, PRUNED, PRUNED.key(), last.epoch))
+    for one, other in zip(drawn, kept[last.epoch], strict=True):
+        assert other.distance == pytest.approx(one.distance, abs=1e-4)
+        assert np.allclose(other.values, one.values, atol=1e-4)

@@ -7,8 +7,8 @@ from small import digits
 from streamlit.testing.v1 import AppTest
 from visiting import PAGES, REPOSITORY, button, said, visit
 
-from core import criteria, datasets, experiment
-from core.spec import PruningSpec, RunSpec, as_released
+from core import criteria, datasets, experiment, spec
+from core.spec import PenaltySpec, PruningSpec, RunSpec, as_released
 from pages.parts import services, sidebar
 
 
@@ -27,10 +27,11 @@ def choose(app: AppTest, **choices) -> AppTest:
 
 
 WATCH = ("live", "runs", "compare")
+CLAIMS = ("spectra", "contest", "penalty")
 
 
 def test_all_pages_are_tested():
-    assert set(PAGES) == {*WATCH, "slider"}
+    assert set(PAGES) == {*WATCH, "slider", *CLAIMS}
 
 
 @pytest.mark.parametrize("page", WATCH)
@@ -132,7 +133,13 @@ def sidebar_spec(app: AppTest) -> RunSpec:
         early_stopping=choice["stopping"],
         target_accuracy=choice["target"] / 100 or None,
         pruning=pruning,
+        penalty=penalty_spec(choice) if choice["penalty"] else None,
     )
+
+
+def penalty_spec(choice) -> PenaltySpec:
+    names = ("every", "method", "weighting", "switching")
+    return PenaltySpec(strength=choice["lambda"], **{name: choice[name] for name in names})
 
 
 # The sidebar
@@ -173,6 +180,32 @@ def test_the_four_a_class_needs_come_first_and_no_pruning_can_be_chosen(cache):
     assert sidebar_spec(app).pruning is None and not button(app, "Start").disabled
 
 
+def test_the_penalty_is_off_until_it_is_switched_on_and_then_named_by_the_run(cache):
+    app = visit()
+    assert sidebar_spec(app).penalty is None
+    for name, kind in (("lambda", app.number_input), ("every", app.number_input), ("method", app.selectbox)):
+        assert kind(key=f"choose {name}").disabled
+    choices = {"lambda": 0.02, "every": 7, "method": "gradient", "weighting": "index", "switching": "alternate-epochs"}
+    app = choose(choose(app, penalty=True), **choices)
+    made = PenaltySpec(strength=0.02, every=7, method="gradient", weighting="index", switching="alternate-epochs")
+    assert sidebar_spec(app).penalty == made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sidebar.st, "session_state", {"choice": app.session_state["choice"]})
+        started = sidebar.chosen()
+    assert started == replace(RunSpec(), penalty=made) and "nuclear-norm penalty λ 0.02" in started.label()
+    assert not app.selectbox(key="choose method").disabled and not button(app, "Start").disabled
+    button(app, "As in the text").click().run()
+    assert sidebar_spec(app) == RunSpec()
+
+
+def test_the_penaltys_choices_are_those_of_the_spec_with_its_words(cache):
+    app = visit()
+    for name, allowed in (("method", spec.METHODS), ("weighting", spec.WEIGHTINGS), ("switching", spec.SWITCHINGS)):
+        menu = app.sidebar.selectbox(key=f"choose {name}")
+        assert menu.options == list(allowed)
+        assert all(words in menu.help for words in allowed.values())
+
+
 def test_every_control_has_help(cache):
     app = visit()
     bar = app.sidebar
@@ -206,7 +239,8 @@ def test_what_cannot_be_run_is_told_in_a_sentence_and_start_waits(cache, choices
 def test_a_choice_is_in_the_link_and_the_link_makes_the_choice(cache):
     choices = {"dataset": "digits", "hidden": "20-10", "criterion": "magnitude", "ratio": 55, "rounds": 2, "seed": 9}
     choices |= {"rate": 0.5, "reset": True, "budget": "increment", "optimizer": "adam", "min_units": 2}
-    app = choose(visit(), **choices)
+    choices |= {"penalty": True, "lambda": 0.02, "every": 7, "weighting": "index"}
+    app = choose(choose(visit(), penalty=True), **choices)
     link = {name: value[0] if isinstance(value, list) else value for name, value in dict(app.query_params).items()}
     assert link == {name: str(value) for name, value in choices.items()}
     again = visit(**link)
@@ -222,6 +256,7 @@ def test_a_choice_is_in_the_link_and_the_link_makes_the_choice(cache):
         ("ratio", "100"), ("ratio", "-1"), ("ratio", "nan"), ("ratio", "much"), ("rounds", "0"), ("rounds", "50"),
         ("seed", "-1"), ("rate", "nan"), ("rate", "inf"), ("rate", "-1"), ("batch", "0"), ("epochs", "0"),
         ("start", "101"), ("criterion", "taste"), ("dataset", "cats"), ("budget", "half"), ("min_units", "9999"),
+        ("lambda", "-1"), ("lambda", "nan"), ("lambda", "1e9"), ("every", "0"), ("method", "guess"), ("weighting", "x"),
     ],
 )  # fmt: skip
 def test_a_wrong_link_is_told_and_the_default_stays(cache, name, text):

@@ -1,13 +1,12 @@
 """The page "One slider" through app.py, without a browser: what it shows, builds, starts and refuses."""
 
-import json
 from dataclasses import replace
 
 import pytest
 import streamlit as st
 from small import digits
 from streamlit.testing.v1 import AppTest
-from visiting import PAGES, REPOSITORY, button, said
+from visiting import PAGES, StandIn, again, arrive, button, said
 from waiting import wait_until
 
 from core import criteria
@@ -19,11 +18,12 @@ from pages.parts import atlases, elements, services
 TRAINED = RunSpec(pruning=None).key()
 
 
-class Stage:
+class Stage(StandIn):
     """Stands in for the stage and its feed: keeps what they were given, and speaks up once for a person."""
 
     def __init__(self):
-        self.blobs, self.news, self.wish = [], [], None
+        super().__init__()
+        self.wish = None
 
     def draw(self, blob, *, key, on_ask):
         self.blobs.append(blob)
@@ -31,14 +31,6 @@ class Stage:
             wish, self.wish = self.wish, None
             st.session_state["stage"] = {"ask": wish}
             on_ask()
-
-    def hear(self, news, *, key):
-        self.news.append(news)
-
-    @property
-    def header(self) -> dict:
-        length = int.from_bytes(self.blobs[-1][:4], "little")
-        return json.loads(self.blobs[-1][4 : 4 + length])
 
 
 @pytest.fixture
@@ -50,17 +42,7 @@ def stage(monkeypatch) -> Stage:
 
 
 def visit(**link: str) -> AppTest:
-    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
-    app.switch_page(PAGES["slider"])
-    for name, text in link.items():
-        app.query_params[name] = text
-    return again(again(app))  # the second run is the one that a browser's introduction brings about
-
-
-def again(app: AppTest) -> AppTest:
-    app.run()
-    assert not app.exception, app.exception
-    return app
+    return arrive("slider", **link)
 
 
 def built(app: AppTest, stage: Stage) -> AppTest:

@@ -1,5 +1,6 @@
 """Visits to the pages through app.py, without a browser."""
 
+import json
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -30,3 +31,33 @@ def said(app: AppTest) -> str:
     """Everything in words on the page."""
     kinds = (app.markdown, app.info, app.warning, app.error, app.caption, app.title)
     return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def arrive(page: str, **link: str) -> AppTest:
+    """A visit that begins at the page, as a link does; drawn twice, as the browser's introduction brings about."""
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
+    app.switch_page(PAGES[page])
+    for name, text in link.items():
+        app.query_params[name] = text
+    return again(again(app))
+
+
+def again(app: AppTest) -> AppTest:
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+class StandIn:
+    """In place of an element of the pages: keeps the blobs it would draw, and the news it would hear."""
+
+    def __init__(self):
+        self.blobs, self.news = [], []
+
+    def hear(self, news, *, key):
+        self.news.append(news)
+
+    @property
+    def header(self) -> dict:
+        length = int.from_bytes(self.blobs[-1][:4], "little")
+        return json.loads(self.blobs[-1][4 : 4 + length])

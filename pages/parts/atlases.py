@@ -21,15 +21,10 @@ DRAWS = 5  # of the random control
 CONTROLS = ("magnitude", "random-matched")
 
 
-@st.cache_resource(show_spinner=False)
-def _shipped() -> Shelf:
-    return Shelf(services.EXAMPLE)
-
-
 def _shelf(choice: Choice) -> Shelf:
     """Where the atlas is, or would be put."""
     own = services.board().shelf
-    return own if own.has(choice) or not _shipped().has(choice) else _shipped()
+    return own if own.has(choice) or not services.shipped().has(choice) else services.shipped()
 
 
 def there(choice: Choice) -> bool:

@@ -50,6 +50,11 @@ _stage = _register(
     styles=tuple(f"{view}.css" for view in VIEWS),
     takes_itself_along=True,
 )
+PLOTS = {"scripts": ("../claims/plots.js",), "styles": ("../claims/plots.css",)}  # shared by the pages on the claims
+_film = _register("film", *PLOTS["scripts"], "film.js", styles=PLOTS["styles"])
+_penalty = _register("penalty", *PLOTS["scripts"], "penalty.js", styles=PLOTS["styles"])
+_contest = _register("contest", *PLOTS["scripts"], "chart.js", "digits.js", "contest.js", styles=PLOTS["styles"])
+_strength = _register("strength", *PLOTS["scripts"], "strength.js", styles=(*PLOTS["styles"], "../penalty/penalty.css"))
 
 
 def curves(blob: bytes, *, key: str) -> None:
@@ -74,9 +79,32 @@ def stage(blob: bytes, *, key: str, on_ask) -> None:
     _stage(data=blob, key=key, on_ask_change=on_ask)
 
 
+def film(blob: bytes, *, key: str) -> None:
+    """Draws the singular values of a run as a film, with its scrubber. `blob` comes from `core.film`."""
+    _film(data=blob, key=key)
+
+
 def feed(news: dict[str, Any], *, key: str) -> None:
     """Tells the stage what changes between two blobs: work under way, marks, points, answers. Takes no room."""
     _feed(data=news, key=key)
+
+
+def penalty(blob: bytes, *, key: str) -> None:
+    """Draws every cut of a run beside four models of it. `blob` comes from `core.equivalence`."""
+    _penalty(data=blob, key=key)
+
+
+def strength(blob: bytes, *, key: str) -> None:
+    """Draws the search for a penalty's strength and the networks side by side. `blob` comes from `core.penalised`."""
+    _strength(data=blob, key=key)
+
+
+def contest(blob: bytes, *, key: str, on_matching) -> None:
+    """Draws the PCA contest. `blob` comes from `core.scoreboard`.
+
+    `on_matching` is called when a person matches the networks otherwise; the session's state then has, under `key`, `matching`.
+    """
+    _contest(data=blob, key=key, on_matching_change=on_matching)
 
 
 def visitor(*, key: str) -> str | None:

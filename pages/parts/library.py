@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import streamlit as st
 
-from core import scene
+from core import film, scene
 from core.store import StoredRun, StoreError
 from pages.parts import elements, services, session
 
@@ -15,6 +17,17 @@ def listed() -> list[StoredRun]:
     """Every stored run, the shipped example last; not the example where the very same run was made here."""
     here = services.board().store.runs()
     return here + [run for run in services.example().runs() if run.key not in {own.key for own in here}]
+
+
+def name(run: StoredRun) -> str:
+    """A run in a menu: what tells runs apart comes first, for a menu shows the beginning."""
+    parts = run.label.split(" · ")
+    first = len(parts) - 1 if run.parent else 2
+    seed = next(place for place, part in enumerate(parts) if part.startswith("seed "))
+    words = [parts[first], parts[seed], *(part for place, part in enumerate(parts) if place not in (first, seed))]
+    return " · ".join(words) + (
+        " · ships with the explorer" if services.store_of(run.key) is services.example() else ""
+    )
 
 
 def draw() -> None:
@@ -77,7 +90,13 @@ def _space(runs: list[StoredRun]) -> None:
         "Free space", width="stretch", help="Keeps each run's start, end and cuts; drops the epochs between."
     ):
         live = {job.key for job in services.board().jobs() if job.live}
-        freed = sum(store.thin(run.key) for run in store.runs() if run.key not in live)
+        resting = [run for run in store.runs() if run.key not in live and not run.problem]
+        for run in resting:
+            with contextlib.suppress(
+                StoreError
+            ):  # what is thinned can still be seen as a film, where there is room for it
+                film.keep(store, services.board().shelf, run.key)
+        freed = sum(store.thin(run.key) for run in resting)
         st.session_state["library says"] = f"{freed / 1e6:.0f} MB are free again. Starts, ends and cuts are kept."
         st.rerun()
 

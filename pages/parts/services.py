@@ -15,6 +15,7 @@ import streamlit as st
 
 from core import scene
 from core.jobs import JobBoard
+from core.shelf import Shelf
 from core.spec import RunSpec
 from core.store import Store, StoredRun, StoreError
 from pages.parts import elements
@@ -45,6 +46,12 @@ def board() -> JobBoard:
 def example() -> Store:
     """The run that ships with the explorer, read-only."""
     return Store(EXAMPLE)
+
+
+@st.cache_resource(show_spinner=False)
+def shipped() -> Shelf:
+    """What is kept of the runs that ship with the explorer, read-only."""
+    return Shelf(EXAMPLE)
 
 
 def store_of(key: str) -> Store:

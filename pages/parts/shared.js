@@ -132,6 +132,33 @@ function pen(points) {
   return path;
 }
 
+// ---- small things of HTML ----
+/** A new element at the end of `parent`. */
+function panelNode(parent, tag, name = "", words = "") {
+  const node = document.createElement(tag);
+  if (name) node.className = name;
+  if (words) node.textContent = words;
+  parent.append(node);
+  return node;
+}
+
+/** Buttons of which one is pressed: `options` are [value, words]; gives the function that presses the right one. */
+function panelSwitch(parent, label, options, read, write) {
+  const group = panelNode(parent, "span", "switch");
+  group.setAttribute("role", "group");
+  group.setAttribute("aria-label", label);
+  const buttons = options.map(([value, words]) => {
+    const button = panelNode(group, "button", "", words);
+    button.type = "button";
+    button.dataset.value = value;
+    button.addEventListener("click", () => write(value));
+    return button;
+  });
+  const press = () => buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(options[i][0] === read())));
+  press();
+  return press;
+}
+
 const parts = (root) => Object.fromEntries([...root.querySelectorAll("[data-part]")].map((e) => [e.dataset.part, e]));
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -152,7 +179,10 @@ function keepMounted(selector, make) {
       one = { setStateValue, setTriggerValue };
       mounted.set(parentElement, one);
       const report = (name, value) => one.setStateValue(name, value);
-      one.view = make(parentElement.querySelector(selector), report, (wish) => one.setTriggerValue("ask", wish));
+      const root = parentElement.querySelector(selector);
+      if (root.asItCame === undefined) root.asItCame = root.innerHTML;
+      else root.innerHTML = root.asItCame; // Streamlit may take an element down and put it up again in the very same nodes
+      one.view = make(root, report, (wish) => one.setTriggerValue("ask", wish));
     }
     Object.assign(one, { setStateValue, setTriggerValue }); // Streamlit makes new ones at every run
     one.view.show(data);

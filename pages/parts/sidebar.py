@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core import criteria, datasets, spec
-from core.spec import PruningSpec, RunSpec
+from core.spec import PenaltySpec, PruningSpec, RunSpec
 
 NONE = "no pruning"
 FIRST = ("activation-frequency", "magnitude", "random-matched", "inactivity")
@@ -15,7 +15,8 @@ TEXT: dict[str, Any] = {
     "dataset": "mnist-mini", "hidden": "300-200-100-50", "criterion": FIRST[0], "ratio": 80, "rounds": 5, "seed": 0,
     "start": 80.0, "target": 0.0, "budget": "total", "scope": "global", "counting": "every-batch", "reset": False,
     "min_units": 0, "selection": "ratio", "redundancy": "full", "rate": 0.01, "batch": 32, "epochs": 200,
-    "optimizer": "sgd", "stopping": "off",
+    "optimizer": "sgd", "stopping": "off", "penalty": False, "lambda": 0.001, "every": 50, "method": "proximal",
+    "weighting": "equal", "switching": "always",
 }  # fmt: skip
 RELEASED = TEXT | {
     "criterion": "inactivity", "budget": "increment", "counting": "sample-32", "redundancy": "released",
@@ -38,6 +39,8 @@ def draw() -> None:
         _main_controls()
         with st.expander("More settings"):
             _more_controls()
+        with st.expander("Nuclear-norm penalty"):
+            _penalty_controls()
     state["choice"] = {name: state.get(f"choose {name}", default) for name, default in state["choice"].items()}
     _to_link(state["choice"])
 
@@ -53,8 +56,14 @@ def chosen() -> RunSpec:
             counting=choice["counting"], reset_counts=choice["reset"], min_units=choice["min_units"],
             selection=choice["selection"], redundancy=choice["redundancy"],
         )  # fmt: skip
+    penalty = None
+    if choice["penalty"]:
+        penalty = PenaltySpec(
+            strength=choice["lambda"], every=choice["every"], method=choice["method"], weighting=choice["weighting"],
+            switching=choice["switching"],
+        )  # fmt: skip
     return RunSpec(
-        dataset=choice["dataset"], hidden=_widths(choice["hidden"]), seed=choice["seed"], pruning=pruning,
+        dataset=choice["dataset"], hidden=_widths(choice["hidden"]), seed=choice["seed"], pruning=pruning, penalty=penalty,
         optimizer=choice["optimizer"], learning_rate=choice["rate"], batch_size=choice["batch"],
         max_epochs=choice["epochs"], early_stopping=choice["stopping"],
         target_accuracy=choice["target"] / 100 if choice["target"] else None,
@@ -127,6 +136,7 @@ def _rule(kind: type, name: str) -> Any:
 RANGES = {
     "ratio": (0, 99), "rounds": (1, 20), "seed": (0, 2**32 - 1), "start": (0.0, 100.0), "target": (0.0, 100.0),
     "min_units": (0, spec.WIDEST_ON_PAGE), "rate": (0.0, 1e12), "batch": (1, 100_000), "epochs": (1, 10_000),
+    "lambda": (0.0, 1e6), "every": (1, 100_000),
 }  # fmt: skip
 OPTIONS = {
     "criterion": lambda: [*criteria.names(), NONE],
@@ -137,6 +147,9 @@ OPTIONS = {
     "redundancy": lambda: list(spec.REDUNDANCIES),
     "optimizer": lambda: list(spec.OPTIMIZERS),
     "stopping": lambda: list(spec.EARLY_STOPPINGS),
+    "method": lambda: list(spec.METHODS),
+    "weighting": lambda: list(spec.WEIGHTINGS),
+    "switching": lambda: list(spec.SWITCHINGS),
 }
 
 
@@ -210,10 +223,23 @@ def _more_controls() -> None:
     _choice("Early stopping", "stopping", RunSpec, "early_stopping")
 
 
-def _choice(label: str, name: str, kind: type, field: str) -> None:
+def _penalty_controls() -> None:
+    st.toggle(
+        "Train with the penalty", key="choose penalty",
+        help="Adds λ · (sum of the hidden layers' singular values) to the objective, beside or instead of cuts.",
+    )  # fmt: skip
+    off = not st.session_state.get("choose penalty")
+    _number("Strength λ", "lambda", PenaltySpec, "strength", None, format="%g", disabled=off)
+    _number("Training steps between two of its steps, N", "every", PenaltySpec, "every", 1, disabled=off)
+    _choice("Its step", "method", PenaltySpec, "method", disabled=off)
+    _choice("Weight of each singular value", "weighting", PenaltySpec, "weighting", disabled=off)
+    _choice("When it is on", "switching", PenaltySpec, "switching", disabled=off)
+
+
+def _choice(label: str, name: str, kind: type, field: str, **more: Any) -> None:
     rule = _rule(kind, field)
     texts = "\n\n".join(f"**{option}**: {text}" for option, text in rule["choices"].items())
-    st.selectbox(label, list(rule["choices"]), key=f"choose {name}", help=f"{rule['help']}\n\n{texts}")
+    st.selectbox(label, list(rule["choices"]), key=f"choose {name}", help=f"{rule['help']}\n\n{texts}", **more)
 
 
 def _number(label: str, name: str, kind: type, field: str, step: Any, **more: Any) -> None:

@@ -80,7 +80,7 @@ def _choose(runs: dict[str, StoredRun]) -> tuple[Choice, StoredRun]:
         state[name] = state.get(name, value)
     state["slider run"] = state.get("slider run", next(iter(runs)))
     key = st.selectbox(
-        "Network", list(runs), key="slider run", format_func=lambda one: _name(runs[one]), on_change=to_the_end,
+        "Network", list(runs), key="slider run", format_func=lambda one: library.name(runs[one]), on_change=to_the_end,
         help="Any stored run; newly trained ones come first.",
     )  # fmt: skip
     epochs = list(runs[key].epochs)
@@ -119,17 +119,6 @@ def to_the_end() -> None:
     """Another network is shown at its last epoch."""
     st.session_state.pop("slider epoch", None)
     st.session_state.get("slider kept", {}).pop("slider epoch", None)
-
-
-def _name(run: StoredRun) -> str:
-    """What tells runs apart comes first: a menu shows the beginning."""
-    parts = run.label.split(" · ")
-    first = len(parts) - 1 if run.parent else 2
-    seed = next(place for place, part in enumerate(parts) if part.startswith("seed "))
-    words = [parts[first], parts[seed], *(part for place, part in enumerate(parts) if place not in (first, seed))]
-    return " · ".join(words) + (
-        " · ships with the explorer" if services.store_of(run.key) is services.example() else ""
-    )
 
 
 def _read_link(runs: dict[str, StoredRun]) -> None:

@@ -3,33 +3,7 @@
 // A canvas has one pixel a weight (or a block of weights) and is only enlarged by CSS, so at any size of the page a test reads the very
 // pixel that `box.pixelOf(layer, row, column)` names. Gone: exactly `canvas.dataset.dead`, which no weight's colour ever is.
 
-// ---- small things of HTML, also used by the views after this one ----
-/** A new element at the end of `parent`. */
-function panelNode(parent, tag, name = "", words = "") {
-  const node = document.createElement(tag);
-  if (name) node.className = name;
-  if (words) node.textContent = words;
-  parent.append(node);
-  return node;
-}
-
-/** Buttons of which one is pressed: `options` are [value, words]; gives the function that presses the right one. */
-function panelSwitch(parent, label, options, read, write) {
-  const group = panelNode(parent, "span", "switch");
-  group.setAttribute("role", "group");
-  group.setAttribute("aria-label", label);
-  const buttons = options.map(([value, words]) => {
-    const button = panelNode(group, "button", "", words);
-    button.type = "button";
-    button.dataset.value = value;
-    button.addEventListener("click", () => write(value));
-    return button;
-  });
-  const press = () => buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(options[i][0] === read())));
-  press();
-  return press;
-}
-
+// ---- small things, also used by the views after this one ----
 /** t in 0..1 -> [r, g, b] from the background to the accent. */
 const panelShade = (theme, t) => blend(theme.rgb.back, rgb(theme.train), Math.min(1, Math.max(0, t)));
 

@@ -1,0 +1,5 @@
+"""Does a cut act on the singular values as a nuclear-norm penalty would? Choose a run on the left, a cut in the picture."""
+
+from pages.parts import penalties, services
+
+penalties.draw(services.visitor())

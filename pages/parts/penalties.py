@@ -1,0 +1,93 @@
+"""The page "Against a penalty": the verdict, and every cut beside four models of it. The other half: strengths."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import equivalence
+from core.equivalence import Cut, Random
+from pages.parts import claims, draws, elements, services, session, strengths
+from pages.parts.services import Look
+
+LIVE_SECONDS, DRAW_SECONDS, HELD_SECONDS = 1.0, 0.4, 3.0
+CLAIM = "Each cut acts on the singular values like a penalty on their sum"
+ASKED = (
+    "A penalty on their sum, the nuclear norm, lowers all singular values by the same amount τ, none below 0: a soft "
+    "threshold. Does a cut? Each stands here beside the soft threshold that leaves the same sum, and beside three plainer ways "
+    "to lose as much."
+)
+
+
+def draw(visitor: str) -> None:
+    """The whole page."""
+    claims.title(CLAIM, ASKED)
+    run = claims.chosen(pruned=True)
+    if run is None:
+        return
+    pace = _pace(run.key)
+    st.fragment(_follow, run_every=pace)(run.key, visitor, pace)
+
+
+def _follow(key: str, visitor: str, pace: float | None) -> None:
+    look = services.look(key, moving=claims.under_way(key) is not None)
+    if look.run is None or look.run.spec is None:
+        problem = look.run.problem if look.run else f"the run {key} is gone: choose another one"
+        st.error(session.sentence(problem))
+        return
+    services.board().seen(key, visitor)
+    cuts = _cuts(look)
+    drawn = draws.random_cuts().of(look, cuts)
+    moving = claims.under_way(key) is not None
+    _verdict(look, cuts, drawn, moving)
+    elements.penalty(
+        _blob(draws.name_of(look), tuple(cut.epoch for cut in cuts), tuple(drawn), moving, look, cuts, drawn),
+        key="penalty",
+    )
+    strengths.draw(look.run, visitor)
+    if _pace(key) != pace:
+        st.rerun()  # the timer belongs to the page's run: only that can change it
+
+
+def _verdict(look: Look, cuts: list[Cut], drawn: dict[int, Random], moving: bool) -> None:
+    problem = draws.random_cuts().problem(look)
+    if problem:
+        st.error(f"The random cuts cannot be drawn: {problem}.")
+        st.button("Try again", key="draw again", on_click=draws.random_cuts().try_again, args=(look,))
+    note = "The run is still training: this is about the cuts so far." if moving and cuts else ""
+    if len(drawn) < len(cuts):
+        waiting = f"Random cuts of the same size are being drawn: {len(drawn)} of {len(cuts)} cuts have theirs."
+        claims.verdict(None, waiting="No verdict without the random cuts." if problem else waiting, note=note)
+    else:
+        claims.verdict(equivalence.verdict(cuts, drawn), note=note)
+
+
+def _pace(key: str) -> float | None:
+    """How often to look: while the run trains, while λ is searched for, while random cuts are drawn; else never."""
+    if claims.under_way(key) or strengths.moving(key):
+        return LIVE_SECONDS
+    look = services.look(key, moving=False)
+    if look.run is not None and look.run.spec is not None and not draws.random_cuts().problem(look):
+        cuts = _cuts(look)
+        if len(draws.random_cuts().of(look, cuts)) < len(cuts):
+            return DRAW_SECONDS
+    job = services.board().job(key)
+    return HELD_SECONDS if job and job.live else None
+
+
+def _cuts(look: Look) -> list[Cut]:
+    """The cuts so far."""
+    return _cuts_of(draws.name_of(look), tuple(line["epoch"] for line in look.log if line["kind"] == "Pruned"), look)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _cuts_of(name: str, lines: tuple[int, ...], _look: Look) -> list[Cut]:
+    return equivalence.cuts(_look.store, _look.run.spec, _look.run.key)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _blob(name: str, epochs: tuple[int, ...], known: tuple[int, ...], moving: bool, _look: Look, _cuts: list[Cut],
+          _drawn: dict[int, Random]) -> bytes:  # fmt: skip
+    if _cuts:
+        return equivalence.blob(_look.run.key, _cuts, _drawn, moving=moving)
+    title = "No cut yet: each is shown here as soon as it is made." if moving else "No cut of this run is stored."
+    return services.empty_blob(title=title, run=_look.run.key)

@@ -1,0 +1,144 @@
+"""The page "The PCA contest" through app.py, without a browser: what it trains, works out, tells and refuses."""
+
+import numpy as np
+import pytest
+import streamlit as st
+from small import digits
+from streamlit.testing.v1 import AppTest
+from visiting import StandIn, again, arrive, button, said
+from waiting import wait_until
+
+from core import contest, datasets, experiment, factors
+from core.contest import ARMS
+from core.shelf import Shelf
+from core.spec import RunSpec
+from pages.parts import contests, elements, services
+
+
+class Picture(StandIn):
+    """Stands in for the element and its feed: keeps what they were given."""
+
+    def draw(self, blob, *, key, on_matching):
+        self.blobs.append(blob)
+
+
+@pytest.fixture
+def picture(monkeypatch) -> Picture:
+    picture = Picture()
+    monkeypatch.setattr(elements, "contest", picture.draw)
+    monkeypatch.setattr(elements, "feed", picture.hear)
+    return picture
+
+
+def visit(**link: str) -> AppTest:
+    return arrive("contest", **link)
+
+
+def worked(app: AppTest) -> AppTest:
+    wait_until(lambda: not any(job.live for job in services.board().jobs()), what="the worker")
+    return again(app)
+
+
+def verdict(app: AppTest) -> str:
+    return "\n".join(str(element.proto) for element in app.main.get("html"))
+
+
+def test_a_missing_twin_is_trained_the_contest_held_and_the_factors_retrained(with_runs, picture):
+    key = digits().key()
+    app = visit(run=key)
+    assert "standard twin" in picture.header["title"] and "is missing" in picture.header["title"]
+    button(app, "Train the standard twin").click()
+    again(app)
+    assert services.board().job(digits(None).key()) is not None
+    worked(app)  # the twin is there: the contest begins by itself
+    assert services.board().job(f"contest-{key}") is not None
+    worked(app)
+    assert picture.header["run"] == key and picture.header["retrained"] == {}
+    assert "retrained" in verdict(app) or "retraining" in verdict(app)
+    button(app, "Retrain the factors: same rank").click()
+    again(app)
+    with pytest.raises(StopIteration):
+        button(app, "Retrain the factors: same rank")
+    worked(app)
+    made = picture.header["retrained"]["rank"]
+    assert sorted(made) == sorted(ARMS)
+    labels = datasets.load("digits").y_test
+    for arm in ARMS:
+        stored = factors.from_bytes(Shelf(with_runs.root).read(key, factors.name("rank", arm)))
+        assert made[arm]["test"][-1] == pytest.approx(np.mean(stored.answers == labels))
+    jobs = len(services.board().jobs())
+    again(app)
+    assert len(services.board().jobs()) == jobs  # nothing is done twice
+
+
+def test_the_link_chooses_the_matching_and_its_verdict(with_runs, picture):
+    list(experiment.run(digits(None), with_runs))
+    worked(visit(run=digits().key()))
+    for name, words in (
+        ("numbers", "same stored numbers"),
+        ("multiply-adds", "same multiply-adds"),
+        ("nonsense", "same rank"),
+    ):
+        assert f"At the {words} per layer" in verdict(visit(run=digits().key(), match=name))
+    app = visit(run=digits().key(), match="numbers")
+    assert button(app, "Retrain the factors: same stored numbers")
+
+
+def test_a_run_that_is_unfinished_or_never_cut_is_told(with_runs, picture):
+    visit(run=digits(seed=2).key())
+    assert "not finished" in picture.header["title"] and services.board().jobs() == []
+    list(experiment.run(digits({"start_accuracy": 0.9}, max_epochs=1), with_runs))
+    never = digits({"start_accuracy": 0.9}, max_epochs=1)
+    list(experiment.run(contest.twin(never), with_runs))
+    app = worked(visit(run=never.key()))
+    assert "never cut" in picture.header["title"]
+    button(app, "Try again").click()
+    app = worked(again(app))
+    assert "never cut" in picture.header["title"]
+
+
+def test_a_run_under_way_is_followed_and_its_contest_begins_at_its_end(cache, picture):
+    list(experiment.run(digits(None), cache))
+    key = services.board().start(digits(), "me", pace=0.5).key
+    wait_until(
+        lambda: cache.open(key).epochs if (cache.root / "runs" / key).is_dir() else None, what="the first moment"
+    )
+    app = visit(run=key)
+    assert "still training" in picture.header["title"] and "contest" in picture.header["title"]
+    services.board().command(key, "me", "pace", seconds=0.0)
+    worked(app)
+    worked(app)
+    assert picture.header["run"] == key
+
+
+def test_damaged_files_are_told_or_made_again(with_runs, picture):
+    list(experiment.run(digits(None), with_runs))
+    key = digits().key()
+    worked(visit(run=key))
+    Shelf(with_runs.root).write(key, factors.name("rank", "pca"), b"nothing")
+    st.cache_data.clear()
+    app = visit(run=key)
+    assert button(app, "Retrain the factors: same rank")
+    Shelf(with_runs.root).write(key, contest.NAME, b"nothing")
+    visit(run=key)
+    assert "damaged" in picture.header["problem"]
+
+
+def test_jobs_are_told_while_they_work(with_runs, picture):
+    list(experiment.run(digits(None), with_runs))
+    app = visit(run=digits().key())
+    assert "contest" in picture.news[-1]["words"] or picture.header.get("run")
+    worked(app)
+    contests._retrain(digits().key(), "numbers", "me")
+    again(app)
+    if services.board().job(f"factors-{digits().key()}-numbers").live:
+        assert "retrained" in picture.news[-1]["job"]["text"]
+    worked(app)
+    assert picture.news[-1]["job"] is None and picture.news[-1]["live"] == {}
+
+
+def test_the_menu_has_the_page(cache, picture):
+    app = visit()
+    assert RunSpec().key() in str(app.query_params["run"])
+    assert "not decided yet" in verdict(app).lower() or picture.header.get("curve")
+    assert said(app) is not None

@@ -1,0 +1,181 @@
+"""The page "Against a penalty" through app.py, without a browser: what it works out, keeps, tells and refuses."""
+
+import importlib.util
+
+import pytest
+from blobs import unpack
+from small import digits
+from streamlit.testing.v1 import AppTest
+from visiting import again, arrive, button, said
+from waiting import wait_until
+
+from core import equivalence, experiment, strength
+from core.job import Job
+from core.shelf import Shelf
+from core.spec import RunSpec
+from core.strength import Search, Try
+from pages.parts import draws, elements, services, strengths
+
+FIND = "Find the λ that ends with the same nuclear norm"
+
+
+class Pictures(dict):
+    """Stands in for the two elements: keeps the last blob that each was given, read as the browser reads it."""
+
+    def drawn(self, name: str):
+        def draw(blob, *, key):
+            self[name] = unpack(blob)[0]
+
+        return draw
+
+
+@pytest.fixture
+def pictures(monkeypatch) -> Pictures:
+    pictures = Pictures()
+    for name in ("penalty", "strength"):
+        monkeypatch.setattr(elements, name, pictures.drawn(name))
+    return pictures
+
+
+def visit(**link: str) -> AppTest:
+    return arrive("penalty", **link)
+
+
+def verdict(app: AppTest) -> str:
+    return next(one.proto.body for one in app.get("html") if "verdict" in one.proto.body)
+
+
+def in_peace() -> None:
+    """Waits until no random cuts are being drawn."""
+    wait_until(lambda: not draws.random_cuts()._busy, what="the random cuts")
+
+
+def labels(app: AppTest) -> list[str]:
+    return [one.label for one in app.main.button]
+
+
+def test_the_shipped_run_is_shown_with_all_that_ships_of_it_and_nothing_is_worked_out(cache, pictures, monkeypatch):
+    monkeypatch.setattr(equivalence, "draw", lambda *_: pytest.fail("drawn again"))
+    app = visit()
+    run = pictures["penalty"]
+    assert run["run"] == RunSpec().key() and all(cut["drawn"] for cut in run["cuts"]) and len(run["cuts"]) == 5
+    assert 'data-word=""' not in verdict(app)
+    found = pictures["strength"]
+    assert found["found"] is not None and len(found["networks"]) == 3
+    assert FIND not in labels(app) and not app.error
+    assert not (cache.root / "runs").exists()  # looking writes nothing
+
+
+def test_random_cuts_come_after_the_first_paint_and_are_kept(with_runs, pictures):
+    key = digits().key()
+    app = visit(run=key)
+    first = pictures["penalty"]
+    assert [cut["name"] for cut in first["cuts"]] == ["cut 1 of 3", "cut 2 of 3", "cut 3 of 3"]
+    in_peace()
+    again(app)
+    assert all(cut["drawn"] for cut in pictures["penalty"]["cuts"])
+    assert "Random cuts of the same size are being drawn" not in verdict(app)
+    kept = Shelf(with_runs.root).read(key, equivalence.NAME)
+    cuts = equivalence.cuts(with_runs, digits(), key)
+    assert set(equivalence.from_bytes(kept, cuts)) == {cut.epoch for cut in cuts}
+
+
+def test_a_damaged_file_of_random_cuts_is_drawn_again(with_runs, pictures):
+    key = digits().key()
+    Shelf(with_runs.root).write(key, equivalence.NAME, b"{")
+    app = visit(run=key)
+    in_peace()
+    again(app)
+    assert all(cut["drawn"] for cut in pictures["penalty"]["cuts"])
+
+
+def test_random_cuts_that_cannot_be_drawn_are_told_and_can_be_tried_again(with_runs, pictures, monkeypatch):
+    def fails(*_):
+        raise ValueError("the moment is gone")
+
+    key, real = digits(seed=1).key(), equivalence.draw
+    monkeypatch.setattr(equivalence, "draw", fails)
+    app = visit(run=key)
+    in_peace()
+    again(app)
+    assert "The random cuts cannot be drawn: the moment is gone." in said(app)
+    assert "No verdict without the random cuts." in verdict(app)
+    assert not any(cut["drawn"] for cut in pictures["penalty"]["cuts"])
+    monkeypatch.setattr(equivalence, "draw", real)
+    button(app, "Try again").click()
+    again(app)
+    in_peace()
+    again(app)
+    assert all(cut["drawn"] for cut in pictures["penalty"]["cuts"]) and not app.error
+
+
+def test_a_run_that_is_not_finished_has_its_cuts_but_no_search(with_runs, pictures):
+    app = visit(run=digits(seed=2).key())
+    in_peace()
+    assert button(app, FIND).disabled and "not finished" in button(app, FIND).help
+    assert not Shelf(with_runs.root).written(digits(seed=2).key(), equivalence.NAME)  # there may be more cuts to come
+
+
+def test_a_run_that_made_no_cut_says_so(cache, pictures):
+    spec = digits({"start_accuracy": 0.9}, max_epochs=1)
+    list(experiment.run(spec, cache))
+    app = visit(run=spec.key())
+    assert pictures["penalty"]["title"] == "No cut of this run is stored."
+    assert "no cut yet" in verdict(app)
+
+
+def test_a_run_deleted_since_is_told(with_runs, pictures, monkeypatch):
+    app = visit(run=digits().key())
+    in_peace()
+    look = services.look_into(with_runs, "0" * 16)
+    monkeypatch.setattr(services, "look", lambda key, moving: look)
+    again(app)
+    assert "is gone: choose another one." in said(app)
+
+
+def test_without_torch_a_search_is_refused_in_a_sentence(with_runs, pictures, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest))
+    app = visit(run=digits().key())
+    in_peace()
+    button(again(app), FIND).click()
+    again(app)
+    assert "PyTorch is not installed here" in said(app)
+
+
+def test_a_search_that_failed_says_why_and_can_be_tried_again(with_runs, pictures, monkeypatch):
+    key, asked = digits().key(), []
+    failed = Job(strengths._key(key), "strength", "me", "search", state="failed", text="training with λ = 1 diverged")
+    monkeypatch.setattr(strengths, "_job", lambda run: failed)
+    monkeypatch.setattr(services.board(), "work", lambda *values, **more: asked.append((values[:2], more)))
+    app = visit(run=key)
+    assert "Training with λ = 1 diverged." in said(app) and FIND not in labels(app)
+    button(app, "Try again").click()
+    again(app)
+    assert asked == [(("strength", strengths._key(key)), {"run": key})]
+    in_peace()
+
+
+def test_a_search_under_way_shows_its_tries_and_how_far_it_is(with_runs, pictures, monkeypatch):
+    key = digits().key()
+    values = tuple(tuple(float(n) for n in range(min(shape), 0, -1)) for shape in ((24, 64), (16, 24)))
+    one = Try(0.0, "a" * 16, sum(map(sum, values)), 0.9, 0.0, (24, 16), values)
+    Shelf(with_runs.root).write(key, strength.NAME, Search(100.0, 7, 50, (one,)).to_bytes())
+    live = Job(strengths._key(key), "strength", "me", "search", state="building", share=0.25)
+    monkeypatch.setattr(strengths, "_job", lambda run: live)
+    app = visit(run=key)
+    shown = pictures["strength"]
+    assert shown["job"] == {"text": "Try 2 is being trained", "share": 0.25} and len(shown["tries"]) == 1
+    assert button(app, "Stop the search").disabled  # it was started in another browser
+    monkeypatch.setattr(
+        strengths, "_job", lambda run: Job(live.key, "strength", "me", "search", state="queued", place=2)
+    )
+    again(app)
+    assert pictures["strength"]["job"]["text"] == "The search waits in the queue, at place 2"
+    monkeypatch.setattr(strengths, "_job", lambda run: None)
+    again(app)
+    assert "Go on with the search" in labels(app) and pictures["strength"]["job"] is None
+    Shelf(with_runs.root).write(key, strength.NAME, b"damaged")
+    again(app)
+    assert FIND in labels(app) and pictures["strength"]["tries"] == []
+    in_peace()
