@@ -16,7 +16,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from core import contest, equivalence, factors, film, retraining, scoreboard, spectra, strength, verdicts
+from core import contest, equivalence, factors, film, pieces, scoreboard, spectra, strength, verdicts
 from core.datasets import load
 from core.events import EpochEnded, Finished
 from core.network import Network
@@ -40,52 +40,15 @@ def specs(dataset: str, seed: int, ratio: float, rounds: int) -> dict[str, RunSp
     return runs | {"no pruning": contest.twin(runs[METHOD])}
 
 
-# -- making it -------------------------------------------------------------------------------------------------------
-
-
-def _contest(root: str, key: str) -> None:
-    store, shelf = Store(root), Shelf(root)
-    if shelf.read(key, contest.NAME) is None:
-        shelf.write(key, contest.NAME, contest.build(contest.pair(store, key, store)).to_bytes())
-
-
-def _retrained(root: str, key: str, matching: str, arm: str) -> None:
-    store, shelf, name = Store(root), Shelf(root), factors.name(matching, arm)
-    if not factors.complete(shelf.read(key, name)):
-        *_, last = retraining.arms(contest.pair(store, key, store), matching, (arm,))
-        shelf.write(key, name, last.to_bytes())
-
-
-def _searched(root: str, key: str) -> None:
-    store, shelf = Store(root), Shelf(root)
-    known = shelf.read(key, strength.NAME)
-    if known is None or strength.from_bytes(known).found is None:
-        found = strength.search(store, store, key)
-        shelf.write(key, strength.NAME, found.to_bytes())
-        for one in found.tries:
-            store.thin(one.key)
-
-
-def _random_cuts(root: str, key: str) -> None:
-    """The random cuts beside every cut of the run, for both claims that need them."""
-    store, shelf = Store(root), Shelf(root)
-    made, spec = film.keep(store, shelf, key), store.open(key).spec
-    film.put(shelf, made.with_chances([film.random_cuts(store, spec, key, e) for e in film.lacking(made)]), made)
-    if shelf.read(key, equivalence.NAME) is None:
-        cuts = equivalence.cuts(store, spec, key)
-        drawn = {cut.epoch: equivalence.summed_up(cut, equivalence.draw(store, spec, key, cut.epoch)) for cut in cuts}
-        shelf.write(key, equivalence.NAME, equivalence.to_bytes(drawn))
-
-
 def _work(root: str, groups: list[dict[str, RunSpec]]) -> list[Callable[[], None]]:
     """All pieces, the longest first."""
     keys = [runs[METHOD].key() for runs in groups]
-    work = [joblib.delayed(_searched)(root, key) for key in keys]
+    work = [joblib.delayed(pieces.search_strength)(root, key) for key in keys]
     work += [
-        joblib.delayed(_retrained)(root, key, m, a) for key in keys for m in contest.MATCHINGS for a in contest.ARMS
+        joblib.delayed(pieces.retrain)(root, key, m, a) for key in keys for m in contest.MATCHINGS for a in contest.ARMS
     ]
-    work += [joblib.delayed(_contest)(root, key) for key in keys]
-    return work + [joblib.delayed(_random_cuts)(root, runs[arm].key()) for runs in groups for arm in ARMS]
+    work += [joblib.delayed(pieces.hold_contest)(root, key) for key in keys]
+    return work + [joblib.delayed(pieces.draw_random_cuts)(root, runs[arm].key()) for runs in groups for arm in ARMS]
 
 
 # -- the rows --------------------------------------------------------------------------------------------------------
@@ -207,7 +170,7 @@ def interval_rows(store: Store, jobs: int) -> Iterator[Row]:
     """On the embedded data: the same penalty taken after every N training steps."""
     pruned = RunSpec()
     *_, _ = run_many([pruned], store, 1)
-    _searched(str(store.root), pruned.key())
+    pieces.search_strength(str(store.root), pruned.key())
     found = strength.from_bytes(Shelf(store.root).read(pruned.key(), strength.NAME))
     wanted = {
         every: strength.spec_of(pruned, found.tries[found.found].strength, found.epochs, every) for every in INTERVALS

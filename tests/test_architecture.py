@@ -14,10 +14,10 @@ ORDER = (
     "formats places downloads datasets network criteria spectra lowrank shrinkage chance paired verdicts statistics "
     "queues masks timetable spec recipe events snapshot layout log store step penalty series training cut experiment "
     "crew cluster sweep tables grid atlas shelf scene stage strength equivalence film penalised surveys contest "
-    "factors scoreboard retraining claims example worker job jobs figures"
+    "factors scoreboard retraining pieces claims example worker job jobs figures"
 ).split()
 # The only files that import torch, and those that import them.
-TRAINS = {"step", "penalty", "series", "training", "cut", "experiment", "surveys", "retraining"}
+TRAINS = {"step", "penalty", "series", "training", "cut", "experiment", "surveys", "retraining", "pieces"}
 COMMANDS = {"claims", "example"}  # run by hand as `python -m core.…`, imported by nothing
 WITHOUT_TORCH = [name for name in ORDER if name not in TRAINS | COMMANDS]
 
