@@ -1,0 +1,99 @@
+"""One card per claim of the paper: what is compared with what, over seeds, and what follows by the rule.
+
+Rows of runs in (see `results`), `statistics.Card`s out. Which comparisons a card makes is fixed here, before any result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core import statistics
+from core.paired import REDUCTIONS, RETRAINED
+from core.statistics import Arm, Card, Claim, Rule, Share, Source
+
+METHOD, FRESH_TARGET, FRESH_EPOCHS = "activation-frequency", "fresh-small, same target", "fresh-small, same epochs"
+NAMES = {
+    METHOD: "pruning by activation frequency",
+    "magnitude": "pruning by magnitude",
+    "random-matched": "pruning as many random neurons per layer",
+    "random-weights": "pruning random weights",
+    FRESH_TARGET: "a fresh network of the final widths (same target)",
+    FRESH_EPOCHS: "a fresh network of the final widths (same epochs)",
+}
+# Claim 1: as good a guide as magnitude, and better than no guide at all.
+COMPARED = (("not worse", "magnitude"), *(("more accurate", arm) for arm in list(NAMES)[2:]))
+CLAIMS = {
+    "pruning": "Activation frequency is a good guide to what can be pruned",
+    "low-rank": "Pruned layers have low rank, beyond their width",
+    "pca": "At the same rank, the pruned network beats PCA",
+    "penalty": "Each cut acts like a nuclear-norm penalty",
+}
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all runs of a card share."""
+
+    dataset: str
+    ratio: float
+    rounds: int = 5
+
+    def of(self, rows: Iterable[Row]) -> list[Row]:
+        """The rows of this setting."""
+        return [
+            row
+            for row in rows
+            if (row["dataset"], row["ratio"], row["rounds"]) == (self.dataset, self.ratio, self.rounds)
+        ]
+
+
+def settings(rows: Iterable[Row]) -> list[Setting]:
+    """The settings that there are rows of, in order."""
+    return sorted(
+        {Setting(row["dataset"], row["ratio"], row["rounds"]) for row in rows}, key=lambda s: (s.ratio, s.dataset)
+    )
+
+
+def arm(rows: Sequence[Row], name: str, column: str = "test_accuracy", words: str = "") -> Arm:
+    """One arm's values by seed; a run that diverged has its accuracy like any other."""
+    mine = [row for row in rows if row["arm"] == name and row[column] != ""]
+    return Arm(
+        words or NAMES.get(name, name),
+        {row["seed"]: row[column] for row in mine},
+        {row["seed"]: Source(row["device"], row["versions"], row["data"]) for row in mine},
+    )
+
+
+def questions(claim: str, rows: Sequence[Row]) -> list[Claim | Share]:
+    """What a card asks of the rows of one setting. Raises ValueError on a claim that is none of CLAIMS."""
+    if claim not in CLAIMS:
+        raise ValueError(f"{claim!r} is no claim: allowed are {', '.join(CLAIMS)}")
+    method = arm(rows, METHOD)
+    images = next((row["images"] for row in rows), None)
+    if claim == "pruning":
+        return [Claim(kind, method, arm(rows, other), images=images) for kind, other in COMPARED]
+    if claim == "pca":
+        names = [
+            (kept, f"{words}{' after retraining' if kept.endswith(RETRAINED) else ''}") for kept, words in _reductions()
+        ]
+        return [
+            Claim("more accurate", method, arm(rows, METHOD, column.replace("-", "_"), words), images=images)
+            for column, words in names
+        ]
+    column, what = {
+        "low-rank": ("low_rank", "the rank of most layers is lower after a cut than width and chance explain"),
+        "penalty": ("penalty", "the cuts act like a penalty on the sum of the singular values"),
+    }[claim]
+    return [Share(what, {row["seed"]: row[column] for row in rows if row["arm"] == METHOD and row[column]})]
+
+
+def _reductions() -> list[tuple[str, str]]:
+    return [(name + tail, words) for tail in ("", RETRAINED) for name, words in REDUCTIONS.items()]
+
+
+def card(claim: str, rows: Sequence[Row], rule: Rule | None = None) -> Card:
+    """The card of a claim for the rows of one setting."""
+    return statistics.judge(questions(claim, rows), rule or Rule())
