@@ -117,7 +117,8 @@ function makeDuelChart(parent, move) {
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    move(Math.min(last, Math.max(0, to)));
+    stop = Math.min(last, Math.max(0, to)); // at once: the next key may come before the frame that draws this one
+    move(stop);
   });
   return { show, stand, plot, close: plotWatch(plot, draw) };
 }
