@@ -86,6 +86,7 @@ class Rule:
     def text(self) -> str:
         """The whole rule, as it stands on a page."""
         points, first, last = f"{self.margin:g} points", self.start, self.start + self.seeds - 1
+        sure = "So at most" if self.method == "t" else "The aim, which BCa intervals miss with few seeds: at most"
         lines = [
             f"Arms are compared seed by seed: one seed gives both the same order of images and, where their "
             "shapes agree, the same start weights. "
@@ -98,7 +99,7 @@ class Rule:
             f"whole interval lies where it is not; else it can't be told yet. The intervals are {METHODS[self.method]}. "
             f"A share of runs counts as most if its exact interval (Clopper and Pearson 1934) lies above {percent(MOST)}.",
             "With several comparisons on a card each interval is widened by Holm's method (1979), and a card holds if all "
-            f"of its comparisons hold. So at most {self.level * 100:g} of 100 cards carry a wrong word (holds where "
+            f"of its comparisons hold. {sure} {self.level * 100:g} of 100 cards carry a wrong word (holds where "
             "the claim is false, fails where it is true), all comparisons and all looks together, as far as the intervals "
             "cover what they say.",
         ]
