@@ -70,7 +70,8 @@ function makePenalty(root) {
     part.body.hidden = !cuts.length;
     say(part.wait, header.problem || header.title || "");
     if (!cuts.length) return;
-    if (memory.run !== header.run) Object.assign(memory, { run: header.run, cut: penaltyFromLink() ?? null });
+    if (memory.run !== header.run) Object.assign(memory, { run: header.run, cut: penaltyFromLink() ?? null, followed: false });
+    memory.followed ||= Boolean(header.moving);
     while (plots.length < cuts[0].layers.length) plots.push(makeSpectrumPlot(part.multiples, { name: cuts[0].layers[plots.length].name }));
     while (plots.length > cuts[0].layers.length) {
       const gone = plots.pop();
@@ -81,10 +82,10 @@ function makePenalty(root) {
     draw();
   }
 
-  /** The cut on show: what was chosen, else the newest of a run under way and the first, largest one of a finished run. */
+  /** The cut on show: what was chosen, else the newest of a run that was seen under way and the first, largest one of another. */
   function place() {
     const last = header.cuts.length - 1;
-    return Math.min(last, memory.cut ?? (header.moving ? last : 0));
+    return Math.min(last, memory.cut ?? (memory.followed ? last : 0));
   }
 
   function makeTabs(cuts) {
