@@ -372,3 +372,63 @@ def test_runs_with_other_specs_do_not_mix(store):
     other = replace(SPEC, seed=1)
     assert store.resume(other).moment is None
     assert np.array_equal(store.network(SPEC.key()).weights[0], store.network(SPEC.key(), 4).weights[0])
+
+
+# -- from store to store ---------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_taken_in_from_another_store_bit_by_bit(store, tmp_path):
+    other, key = Store(tmp_path / "other"), SPEC.key()
+    assert other.result(key) is None and store.result(key).test_accuracy == store.events(key)[-1].test_accuracy
+    assert other.take_in(key, store.files(key)) is True
+    assert other.files(key) == store.files(key) and len(other.files(key)) == 8 and not other.is_claimed(key)
+    assert [entry.name for entry in (other.root / "runs").iterdir()] == [key]
+
+
+def test_an_unfinished_run_gives_way_to_a_finished_one_and_a_finished_one_to_none(store, folder, tmp_path):
+    files, key = store.files(SPEC.key()), SPEC.key()
+    (folder / "done.json").unlink()
+    (folder / "epoch-004.safetensors").unlink()
+    assert store.result(key) is None and store.take_in(key, files) is True and store.files(key) == files
+    assert store.take_in(key, files | {"done.json": b"{}"}) is False and store.files(key) == files
+    other = Store(tmp_path / "other")
+    with other.claim(key):  # somebody trains it there now
+        assert other.take_in(key, files) is False and not other.runs()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda files: files.pop("done.json"),
+        lambda files: files.pop("spec.json"),
+        lambda files: files.pop("epoch-004.safetensors"),
+        lambda files: files.update({"epoch-002.safetensors": b"half"}),
+        lambda files: files.update({"events.jsonl": files["events.jsonl"][:-9]}),
+        lambda files: files.update({"spec.json": json.dumps(LONG.to_dict()).encode()}),
+        lambda files: files.update({"done.json": b"{"}),
+        lambda files: files.update({"../../done.json": b"{}"}),
+        lambda files: files.update({"notes.txt": b""}),
+    ],
+)
+def test_what_is_not_a_sound_finished_run_is_not_taken_in(store, tmp_path, change):
+    files, other = store.files(SPEC.key()), Store(tmp_path / "other")
+    change(files)
+    with pytest.raises(StoreError, match="not stored"):
+        other.take_in(SPEC.key(), files)
+    assert list((other.root / "runs").iterdir()) == [] and not other.is_claimed(SPEC.key())
+
+
+def test_a_failed_taking_in_leaves_what_was_there(store, folder, monkeypatch):
+    files, key = store.files(SPEC.key()), SPEC.key()
+    (folder / "done.json").unlink()
+    before, real = store.files(key), os.replace
+
+    def full(source, target):
+        if Path(target) == folder and "unfinished" not in str(source):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.take_in(key, files)
+    assert store.files(key) == before and not store.is_claimed(key)
