@@ -18,7 +18,8 @@ claims = [
     st.Page("pages/claims/contest.py", title="The PCA contest", icon=":material/swords:"),
     st.Page("pages/claims/penalty.py", title="Against a penalty", icon=":material/balance:"),
 ]
-page = st.navigation({"Watch": watch, "Explore": explore, "Test the claims": claims})
+judge = [st.Page("pages/judge/judge.py", title="Judge", icon=":material/gavel:")]
+page = st.navigation({"Watch": watch, "Explore": explore, "Test the claims": claims, "Judge": judge})
 if page in watch:
     sidebar.draw()
 page.run()

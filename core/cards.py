@@ -24,6 +24,14 @@ NAMES = {
 }
 # Claim 1: as good a guide as magnitude, and better than no guide at all.
 COMPARED = (("not worse", "magnitude"), *(("more accurate", arm) for arm in list(NAMES)[2:]))
+INACTIVITY = "inactivity"  # the direction of the count in the released code
+DIRECTIONS = {METHOD: NAMES[METHOD], INACTIVITY: "pruning the busiest neurons (as released)"}
+# The controls that copy what the count in the text's direction left; beside the other direction their names say so.
+COPIED = {
+    "random-matched": "pruning as many random neurons per layer as activation frequency prunes",
+    FRESH_TARGET: "a fresh network of the widths that activation frequency leaves (same target)",
+    FRESH_EPOCHS: "a fresh network of the widths that activation frequency leaves (same epochs)",
+}
 CLAIMS = {
     "pruning": "Activation frequency is a good guide to what can be pruned",
     "low-rank": "Pruned layers have low rank, beyond their width",
@@ -67,20 +75,31 @@ def arm(rows: Sequence[Row], name: str, column: str = "test_accuracy", words: st
     )
 
 
-def questions(claim: str, rows: Sequence[Row]) -> list[Claim | Share]:
-    """What a card asks of the rows of one setting. Raises ValueError on a claim that is none of CLAIMS."""
+def questions(
+    claim: str, rows: Sequence[Row], method: str = METHOD, arms: Iterable[str] | None = None
+) -> list[Claim | Share]:
+    """What a card asks of the rows of one setting. `method`: which direction of the count claim 1 is about, one of DIRECTIONS.
+    `arms`: the arms that the rows are planned to have, where that is not all; claim 1 then asks about those alone. Raises
+    ValueError on what is none of CLAIMS or DIRECTIONS."""
     if claim not in CLAIMS:
         raise ValueError(f"{claim!r} is no claim: allowed are {', '.join(CLAIMS)}")
-    method = arm(rows, METHOD)
-    images = next((row["images"] for row in rows), None)
+    if method not in DIRECTIONS:
+        raise ValueError(f"{method!r} is no direction of the count: allowed are {', '.join(DIRECTIONS)}")
+    images = next((row["images"] for row in rows if row["test_accuracy"] != ""), None)
     if claim == "pruning":
-        return [Claim(kind, method, arm(rows, other), images=images) for kind, other in COMPARED]
+        first, names = arm(rows, method, words=DIRECTIONS[method]), {} if method == METHOD else COPIED
+        return [
+            Claim(kind, first, arm(rows, other, words=names.get(other, "")), images=images)
+            for kind, other in COMPARED
+            if arms is None or other in arms
+        ]
+    first = arm(rows, METHOD)
     if claim == "pca":
         names = [
             (kept, f"{words}{' after retraining' if kept.endswith(RETRAINED) else ''}") for kept, words in _reductions()
         ]
         return [
-            Claim("more accurate", method, arm(rows, METHOD, column.replace("-", "_"), words), images=images)
+            Claim("more accurate", first, arm(rows, METHOD, column.replace("-", "_"), words), images=images)
             for column, words in names
         ]
     column, what = {

@@ -301,6 +301,30 @@ def strength_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     hears.end("the search for λ is over")
 
 
+def sweep_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
+    """Runs of several arms and seeds on all cores; each is a row on the shelf as soon as it ends, one that failed too."""
+    from core import judgement
+    from core.cards import Setting
+    from core.shelf import Shelf
+    from core.spec import RunSpec
+    from core.store import Store
+
+    wanted = [(arm, RunSpec.from_dict(spec)) for arm, spec in task["wanted"]]
+    hears, lock = _Going(inbox, say, len(wanted)), threading.Lock()
+
+    def going() -> bool:  # asked by the thread of every lane
+        with lock:
+            return hears(0.0)
+
+    say("state", state="building", epoch=0)
+    root, setting = task["root"], Setting(**task["setting"])
+    for now in judgement.collect(Store(root), Shelf(root), wanted, setting, task["name"], going=going):
+        with lock:
+            hears.done = len(now.rows)
+            say("epoch", epoch=hears.done, cut=False)
+    hears.end("all runs of the set are there")
+
+
 TASKS = {
     "run": run_task,
     "download": download_task,
@@ -309,6 +333,7 @@ TASKS = {
     "contest": contest_task,
     "factors": factors_task,
     "strength": strength_task,
+    "sweep": sweep_task,
 }
 
 

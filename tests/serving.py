@@ -21,6 +21,17 @@ ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-compo
 DESKTOP, LAPTOP = {"width": 1920, "height": 1080}, {"width": 1366, "height": 768}
 SECONDS = 30_000  # in ms: how long a text may take to come
 
+# Every text that a person sees in the element: words and size in CSS px.
+TEXTS = """(root) => {
+  const found = [], walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const element = walk.currentNode.parentElement;
+    if (walk.currentNode.data.trim() && element.checkVisibility({ visibilityProperty: true }))
+      found.push([walk.currentNode.data.trim(), parseFloat(getComputedStyle(element).fontSize)]);
+  }
+  return found;
+}"""
+
 
 class Server:
     """`streamlit run app.py` on a free port, on a cache of its own."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from serving import DESKTOP, LAPTOP, Visitor, visits
+from serving import DESKTOP, LAPTOP, TEXTS, Visitor, visits
 from small import digits
 
 from core import experiment, film, spectra
@@ -23,17 +23,6 @@ PARTS = Path(__file__).parents[1] / "pages" / "parts"
 SHIPPED = RunSpec().key()
 LIVE = "dataset=digits&hidden=24-16&rate=0.02&batch=16&start=50.0&target=99.0&ratio=60&rounds=3&epochs=3000"
 SPEC = digits(seed=21, max_epochs=9, target_accuracy=0.95)
-
-# Every text that a person sees in the element: words and size in CSS px.
-TEXTS = """(root) => {
-  const found = [], walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const element = walk.currentNode.parentElement;
-    if (walk.currentNode.data.trim() && element.checkVisibility({ visibilityProperty: true }))
-      found.push([walk.currentNode.data.trim(), parseFloat(getComputedStyle(element).fontSize)]);
-  }
-  return found;
-}"""
 
 # Puts the element up, takes it down and puts it up again, as Streamlit may; how many groups of buttons it has each time.
 AGAIN = """async ({ js, html }) => {

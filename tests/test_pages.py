@@ -31,7 +31,7 @@ CLAIMS = ("spectra", "contest", "penalty")
 
 
 def test_all_pages_are_tested():
-    assert set(PAGES) == {*WATCH, "slider", *CLAIMS}
+    assert set(PAGES) == {*WATCH, "slider", *CLAIMS, "judge"}
 
 
 @pytest.mark.parametrize("page", WATCH)

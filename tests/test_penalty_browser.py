@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from serving import DESKTOP, LAPTOP, Visitor, visits
+from serving import DESKTOP, LAPTOP, TEXTS, Visitor, visits
 from small import digits
 
 from core import equivalence, experiment, strength
@@ -31,17 +31,6 @@ VALUES = """(box, kind) => {
   if (!path) return null;
   const points = path.getAttribute('d').slice(1).split(/[ML]/).map((point) => Number(point.split(' ')[1]));
   return points.map((y) => v0 + ((y - y0) * (v1 - v0)) / (y1 - y0));
-}"""
-
-# Every text that a person sees in the element: words and size in CSS px.
-TEXTS = """(root) => {
-  const found = [], walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const element = walk.currentNode.parentElement;
-    if (walk.currentNode.data.trim() && element.checkVisibility({ visibilityProperty: true }))
-      found.push([walk.currentNode.data.trim(), parseFloat(getComputedStyle(element).fontSize)]);
-  }
-  return found;
 }"""
 
 

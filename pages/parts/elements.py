@@ -55,6 +55,7 @@ _film = _register("film", *PLOTS["scripts"], "film.js", styles=PLOTS["styles"])
 _penalty = _register("penalty", *PLOTS["scripts"], "penalty.js", styles=PLOTS["styles"])
 _contest = _register("contest", *PLOTS["scripts"], "chart.js", "digits.js", "contest.js", styles=PLOTS["styles"])
 _strength = _register("strength", *PLOTS["scripts"], "strength.js", styles=(*PLOTS["styles"], "../penalty/penalty.css"))
+_judge = _register("judge", *PLOTS["scripts"], "judge.js", "keep.js", styles=PLOTS["styles"])
 
 
 def curves(blob: bytes, *, key: str) -> None:
@@ -105,6 +106,14 @@ def contest(blob: bytes, *, key: str, on_matching) -> None:
     `on_matching` is called when a person matches the networks otherwise; the session's state then has, under `key`, `matching`.
     """
     _contest(data=blob, key=key, on_matching_change=on_matching)
+
+
+def judge(blob: bytes, *, key: str, on_claim) -> None:
+    """Draws the cards of the paper's claims, one open. `blob` comes from `core.judgement`.
+
+    `on_claim` is called when a person opens another card; the session's state then has, under `key`, `claim`.
+    """
+    _judge(data=blob, key=key, on_claim_change=on_claim)
 
 
 def visitor(*, key: str) -> str | None:
