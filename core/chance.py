@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import threadpoolctl
 
 from core import spectra
 from core.network import Network
 
 DRAWS = 39  # a real cut that lies below all of 39 random ones does so by chance once in 40
 PER = ("neuron", "weight")
+# On several threads decompositions of small matrices crawl beside a busy core, and a page waits for these.
+_ONE_THREAD = threadpoolctl.ThreadpoolController().wrap(limits=1)
 
 
 def taken(before: Network, kept: Sequence[np.ndarray], per: str) -> tuple[int, ...]:
@@ -39,6 +42,7 @@ def taken(before: Network, kept: Sequence[np.ndarray], per: str) -> tuple[int, .
     return tuple(counts)
 
 
+@_ONE_THREAD
 def cuts(
     before: Network, kept: Sequence[np.ndarray], per: str, rng: np.random.Generator, draws: int = DRAWS
 ) -> tuple[np.ndarray, ...]:
