@@ -371,7 +371,7 @@ def test_a_thinned_run_that_was_never_filmed_says_what_it_lacks(viewers, server)
     ann = viewers()
     ann.open(spec.key())
     ann.sees(re.compile(r"epochs? (is|are) no longer stored"))
-    assert ann.moments == len(film.shoot(server.store, spec.key()).moments)
+    ann.until(lambda: ann.moments == len(film.shoot(server.store, spec.key()).moments), "the moments that are left")
 
 
 def test_runs_without_cuts_and_runs_that_diverged(viewers, server):
