@@ -306,7 +306,7 @@ def test_a_search_is_made_of_tries_that_come_one_by_one_into_the_same_element(ju
 
 
 def test_a_search_that_is_stopped_keeps_its_tries_and_goes_on(judges, server):
-    spec = digits(seed=32, hidden=(96, 64), max_epochs=40, target_accuracy=0.995)
+    spec = digits(seed=32, hidden=(96, 64), max_epochs=100, target_accuracy=1.0)  # long enough to be stopped twice
     list(experiment.run(spec, server.store))
     ann = judges()
     ann.open(spec.key())
@@ -319,6 +319,8 @@ def test_a_search_that_is_stopped_keeps_its_tries_and_goes_on(judges, server):
     assert kept >= 1 and ann.data("found", ann.search) == ""
     ann.page.get_by_role("button", name=GO_ON).click()
     ann.until(lambda: int(ann.data("tries", ann.search)) > kept, "further tries")
+    ann.page.get_by_role("button", name=STOP).click()
+    ann.page.get_by_role("button", name=GO_ON).wait_for()
 
 
 # While the run is trained
