@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -130,6 +131,9 @@ def _train(
         yield started
     while reason is None:
         epoch += 1
+        if policy.rewind:
+            policy = replace(policy, rewind=False)
+            trainer.load([state.rewound(training.start(spec, data))])
         began = time.perf_counter()
         for share in trainer.epoch(epoch, [recipe.penalised(spec, policy, epoch)]):
             if not commands.during(epoch, share):

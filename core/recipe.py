@@ -21,13 +21,15 @@ PENALTY_ACCURACY = 0.7  # training accuracy after which the released code's pena
 @dataclass(frozen=True)
 class State:
     """What the policy remembers between epochs; stored with every snapshot. Losses are validation losses. penalised_from: the
-    first epoch of an alternating penalty, 0 while training accuracy has not reached PENALTY_ACCURACY."""
+    first epoch of an alternating penalty, 0 while training accuracy has not reached PENALTY_ACCURACY. rewind: the next epoch
+    begins from the start weights."""
 
     rounds_done: int = 0
     best_loss: float = math.inf
     previous_loss: float = math.inf
     ticks: int = 0
     penalised_from: int = 0
+    rewind: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,22 @@ class Decision:
 
 
 def thresholds(spec: RunSpec) -> tuple[float, ...]:
-    """The training accuracy that triggers each round: from the start accuracy in equal steps, the target excluded."""
+    """The training accuracy that triggers each round: from the start accuracy in equal steps, the target excluded; of a
+    trained network the target, then none at all."""
     if spec.pruning is None:
         return ()
+    if spec.pruning.schedule == "trained":
+        return (spec.target, *[0.0] * (spec.pruning.rounds - 1))
     start, rounds = spec.pruning.start_accuracy, spec.pruning.rounds
     return tuple(start + i * (spec.target - start) / rounds for i in range(rounds))
 
 
 def shares(pruning: PruningSpec) -> tuple[float, ...]:
-    """The share of all weights that each round takes: in proportion to 0.8^i, summing to the ratio."""
+    """The share of all weights that each round takes, summing to the ratio: in proportion to 0.8^i, or, of a trained network,
+    so that what is still to go falls as a cube."""
+    if pruning.schedule == "trained":
+        to_go = [(1 - i / pruning.rounds) ** 3 for i in range(pruning.rounds + 1)]
+        return tuple(pruning.ratio * (to_go[i] - to_go[i + 1]) for i in range(pruning.rounds))
     parts = [DECAY**i for i in range(pruning.rounds)]
     return tuple(pruning.ratio * part / sum(parts) for part in parts)
 
@@ -104,6 +113,8 @@ def after_epoch(spec: RunSpec, state: State, epoch: int, train_accuracy: float, 
     if state.rounds_done < len(due) and train_accuracy >= due[state.rounds_done]:
         state = replace(state, rounds_done=state.rounds_done + 1)
         cuts.append(cut_order(spec.pruning, state.rounds_done))
+        if spec.pruning.rewind and state.rounds_done == len(due):
+            state = replace(state, rewind=True)
     cuts += [CutOrder(None, ratio=cut.ratio, hand=cut) for cut in spec.hand_cuts if cut.epoch == epoch]
     return Decision(state, _reason_to_end(spec, state, epoch, train_accuracy, bool(cuts)), tuple(cuts))
 
@@ -122,7 +133,7 @@ def _early_stopping(state: State, loss: float) -> State:
 def _reason_to_end(spec: RunSpec, state: State, epoch: int, train_accuracy: float, cut_now: bool) -> str | None:
     hand_cuts_to_come = any(cut.epoch > epoch for cut in spec.hand_cuts)
     all_cut = state.rounds_done == len(thresholds(spec)) and not cut_now and not hand_cuts_to_come
-    if all_cut and train_accuracy >= spec.target:
+    if all_cut and train_accuracy >= spec.target and spec.ending == "target":
         return f"target reached: training accuracy {train_accuracy * 100:.2f} % at epoch {epoch}"
     if epoch >= spec.max_epochs:
         missed = f"training accuracy {train_accuracy * 100:.2f} % of {spec.target * 100:g} %"

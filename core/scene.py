@@ -56,7 +56,7 @@ def curves(spec: RunSpec, key: str, log: Log, *, title: str, shown_epoch: int | 
         **{name: [_finite(line[name]) for line in epochs] for name in names},
         "cuts": cuts,
         "target": spec.target,
-        "thresholds": [] if finished else list(recipe.thresholds(spec)[done:]),
+        "thresholds": [] if finished else [due for due in recipe.thresholds(spec)[done:] if due],
         "max_epochs": spec.max_epochs,
         "shown_epoch": shown_epoch if shown_epoch is not None else (epochs[-1]["epoch"] if epochs else 0),
         "finished": finished,
@@ -82,8 +82,13 @@ def sentence(spec: RunSpec, log: Log) -> str:
     due = recipe.thresholds(spec)
     done = sum(cut["round"] is not None for cut in cuts)
     if done < len(due):
-        return f"{text}; next cut at {due[done] * 100:.1f} %."
-    return f"{text}; {'all cuts are made, ' if due else ''}trains on to {spec.target * 100:g} %."
+        when = f"{due[done] * 100:.1f} %" if due[done] else "the end of the next epoch"
+        return f"{text}; next cut at {when}."
+    made = "all cuts are made, " if due else ""
+    if due and spec.pruning.rewind:
+        made += "what is left began again at its start weights, "
+    goal = f"{spec.target * 100:g} %" if spec.ending == "target" else f"epoch {spec.max_epochs}"
+    return f"{text}; {made}trains on to {goal}."
 
 
 def achieved(log: Log) -> float:
@@ -100,7 +105,7 @@ def epochs_to_go(spec: RunSpec, log: Log) -> int | None:
     epochs = [line for line in log if line["kind"] == "EpochEnded"]
     cuts = [line["epoch"] for line in log if line["kind"] == "Pruned"]
     since = [line for line in epochs if not cuts or line["epoch"] > cuts[-1]][-8:]
-    if len(since) < 3:
+    if len(since) < 3 or spec.ending == "epochs":
         return None
     left = spec.max_epochs - epochs[-1]["epoch"]
     errors = np.log([max(1 - line["train_accuracy"], 1e-4) for line in since])

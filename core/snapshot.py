@@ -45,6 +45,11 @@ class TrainingState:
         kept = tuple(old & new for old, new in zip(self.kept, kept, strict=True))
         return replace(self, kept=kept, weights=tuple(_masked(self.weights, kept)))
 
+    def rewound(self, start: TrainingState) -> TrainingState:
+        """What is kept, at the weights and biases of `start`, as if nothing had been learnt; counts stay."""
+        weights = tuple(_masked(start.weights, self.kept))
+        return replace(self, weights=weights, biases=start.biases, moments=start.moments, steps=start.steps)
+
     def with_counts_reset(self) -> TrainingState:
         """The state with every count at zero."""
         return replace(self, fired=tuple(np.zeros_like(count) for count in self.fired), seen=0)

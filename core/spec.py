@@ -32,6 +32,16 @@ SELECTIONS = {
     "ratio": "cut the lowest scores until the planned ratio is reached",
     "deviation": "cut neurons below mean − k · standard deviation of their layer, k from 3 down to 1 over the rounds",
 }
+SCHEDULES = {
+    "rising": "as in the paper's method, while accuracy rises: from the start accuracy to the target in equal steps of "
+    "training accuracy, sizes falling as 0.8^i",
+    "trained": "once the network is trained to the target: one cut at the end of each epoch from there on, what is still to "
+    "go falling as a cube (Zhu and Gupta 2017, arXiv 1710.01878), as the paper prunes by magnitude; 1 round cuts once",
+}
+ENDINGS = {
+    "target": "when the target is reached after the last cut, or at the last epoch",
+    "epochs": "at the last epoch, whatever the accuracy; the target then only says when to cut",
+}
 EARLY_STOPPINGS = {
     "off": "train to the target or the last epoch",
     "released": "as released: three epochs whose validation loss is above 1.1 × the best and still rising end the run",
@@ -102,7 +112,7 @@ class PruningSpec(Checked):
     ratio: float = option(
         0.8, "Share of all weights, output layer included, to be zero at the end.", low=0.0, high=0.99
     )
-    rounds: int = option(5, "How many cuts. Their sizes fall as 0.8^i, so the first is the largest.", low=1, high=100)
+    rounds: int = option(5, "How many cuts. Their sizes fall, so the first is the largest.", low=1, high=100)
     start_accuracy: float = option(
         0.8, "Training accuracy at which the first cut comes; the others follow in equal steps up to the target.",
         low=0.0, high=1.0,
@@ -116,12 +126,15 @@ class PruningSpec(Checked):
     )
     selection: str = option("ratio", "What a round cuts.", choices=SELECTIONS)
     redundancy: str = option("full", "What happens to a neuron without incoming weights.", choices=REDUNDANCIES)
+    schedule: str = option("rising", "When the cuts come.", choices=SCHEDULES)
+    rewind: bool = False  # after the last cut what is left goes back to its start weights (Frankle and Carbin 2019)
 
     def __post_init__(self):
         super().__post_init__()
         ranking = criteria.get(self.criterion)
-        if not isinstance(self.reset_counts, bool):
-            raise ValueError(f"reset_counts {self.reset_counts!r} is not True or False")
+        for name in ("reset_counts", "rewind"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} {getattr(self, name)!r} is not True or False")
         if self.selection == "deviation" and ranking.per != "neuron":
             raise ValueError(
                 f"selection 'deviation' cuts whole neurons but the criterion {self.criterion!r} scores weights: "
@@ -199,6 +212,7 @@ class RunSpec(Checked):
         None, "The run ends when an epoch's training accuracy reaches this after the last cut.",
         low=0.0, high=1.0, absent=True,
     )  # fmt: skip
+    ending: str = option("target", "When the run ends.", choices=ENDINGS)
     early_stopping: str = option("off", "Whether validation loss may end the run.", choices=EARLY_STOPPINGS)
     pruning: PruningSpec | None = PruningSpec()
     penalty: PenaltySpec | None = None
@@ -223,7 +237,8 @@ class RunSpec(Checked):
             raise ValueError(f"pruning {self.pruning!r} is not a PruningSpec: give one, or None for no pruning")
         if self.penalty is not None and not isinstance(self.penalty, PenaltySpec):
             raise ValueError(f"penalty {self.penalty!r} is not a PenaltySpec: give one, or None for no penalty")
-        if self.pruning is not None and self.pruning.start_accuracy > self.target:
+        rising = self.pruning is not None and self.pruning.schedule == "rising"
+        if rising and self.pruning.start_accuracy > self.target:
             raise ValueError(
                 f"start_accuracy {self.pruning.start_accuracy} is above the target accuracy {self.target} of "
                 f"{self.dataset}: the first cut must come before the target, so lower one or raise the other"
@@ -291,6 +306,25 @@ def as_released(dataset: str = "mnist-mini", **changes: Any) -> RunSpec:
     return RunSpec(
         **{"dataset": dataset, "max_epochs": 500, "early_stopping": "released", "pruning": pruning} | changes
     )
+
+
+# The paper's other baselines: what each changes of PruningSpec, and what it is.
+BASELINES: dict[str, tuple[dict[str, Any], str]] = {
+    "magnitude on the trained network": (
+        {"criterion": "magnitude", "schedule": "trained", "rounds": 2},
+        "The paper's magnitude pruning: the network is trained to the target, its smallest weights go over two epochs on a "
+        "polynomial schedule, here at the end of each epoch, and it is trained to the target again.",
+    ),
+    "cut once when trained": (
+        {"schedule": "trained", "rounds": 1},
+        "The network is trained to the target, cut in one go by activation frequency, and trained to the target again.",
+    ),
+    "rewound to the start weights": (
+        {"rewind": True},
+        "After the last cut what is left goes back to its start weights and is trained again to the target (Frankle and Carbin "
+        "2019, arXiv 1803.03635).",
+    ),
+}
 
 
 def _widths(hidden: Any) -> tuple[int, ...]:

@@ -270,6 +270,29 @@ class StopAt:
 
 
 @pytest.mark.parametrize("optimizer, rate", [("sgd", 0.1), ("adam", 0.01)])
+def test_a_rewound_run_trains_what_is_left_again_from_its_start_weights_and_resumes_bit_identical(
+    store, tmp_path, optimizer, rate
+):
+    spec = digits({"rewind": True}, optimizer=optimizer, learning_rate=rate, max_epochs=40)
+    events = run(spec, store)
+    last = cuts(events)[-1].epoch
+    start, cut_then, after = (store.snapshot(spec.key(), epoch) for epoch in (0, last, last + 1))
+    assert cut_then.policy.rewind and not after.policy.rewind
+    assert all(not zero[~kept].any() for zero, kept in zip(after.state.weights, cut_then.state.kept, strict=True))
+    one = training.Trainer(datasets.load("digits"), [spec], [cut_then.state.rewound(start.state)], "cpu")
+    list(one.epoch(last + 1))
+    assert_same(one.states()[0].weights, after.state.weights)
+    accuracy = {e.epoch: e.train_accuracy for e in epochs(events)}
+    assert accuracy[last + 1] < accuracy[last] - 0.1 and events[-1].outcome == "target reached"
+    plain = run(replace(spec, pruning=replace(spec.pruning, rewind=False)))
+    assert len(epochs(plain)) < len(epochs(events))
+    other = Store(tmp_path / "other")
+    run(spec, other, commands=StopAt(last, False))  # right after the cut, before the rewinding
+    run(spec, other)
+    assert_same_run(store, spec.key(), other)
+
+
+@pytest.mark.parametrize("optimizer, rate", [("sgd", 0.1), ("adam", 0.01)])
 @pytest.mark.parametrize("during", [False, True])
 def test_a_stopped_run_is_unfinished_and_resumes_bit_identical(store, tmp_path, optimizer, rate, during):
     spec = digits(optimizer=optimizer, learning_rate=rate, max_epochs=4)

@@ -119,7 +119,18 @@ def sidebar_spec(app: AppTest) -> RunSpec:
     choice = app.session_state["choice"]
     pruning = None
     if choice["criterion"] != sidebar.NONE:
-        names = ("criterion", "rounds", "budget", "scope", "counting", "min_units", "selection", "redundancy")
+        names = (
+            "criterion",
+            "rounds",
+            "budget",
+            "scope",
+            "counting",
+            "min_units",
+            "selection",
+            "redundancy",
+            "schedule",
+        )
+        names += ("rewind",)
         shares = {"ratio": choice["ratio"] / 100, "start_accuracy": choice["start"] / 100}
         pruning = PruningSpec(**{name: choice[name] for name in names} | shares, reset_counts=choice["reset"])
     return RunSpec(
@@ -130,6 +141,7 @@ def sidebar_spec(app: AppTest) -> RunSpec:
         learning_rate=choice["rate"],
         batch_size=choice["batch"],
         max_epochs=choice["epochs"],
+        ending=choice["ending"],
         early_stopping=choice["stopping"],
         target_accuracy=choice["target"] / 100 or None,
         pruning=pruning,
@@ -157,6 +169,13 @@ def test_the_presets_are_the_text_and_the_released_code_and_keep_data_and_seed(c
     assert sidebar_spec(app) == as_released("digits", seed=4)
     button(app, "As in the text").click().run()
     assert sidebar_spec(app) == replace(RunSpec(), dataset="digits", seed=4)
+
+
+@pytest.mark.parametrize("name", spec.BASELINES)
+def test_the_papers_other_baselines_are_presets(cache, name):
+    app = choose(visit(), seed=4, ratio=70)
+    button(app, name.capitalize()).click().run()
+    assert sidebar_spec(app) == RunSpec(seed=4, pruning=PruningSpec(**spec.BASELINES[name][0])) != RunSpec(seed=4)
 
 
 @pytest.mark.parametrize("name", criteria.names())

@@ -151,3 +151,41 @@ def test_early_stopping_is_looked_at_before_that_epochs_cut_and_a_cut_resets_not
     decisions = walk(as_released(), [(0.1, 1.0), (0.9, 1.2), (0.1, 1.3), (0.99, 1.4)])
     assert rounds(decisions) == {2: [1]} and decisions[2].state.ticks == 2
     assert decisions[3].stop.startswith("early stopping") and decisions[3].cuts == ()
+
+
+# A trained network's cuts, rewinding, a fixed number of epochs
+
+
+def test_a_trained_networks_cuts_come_at_the_target_and_then_after_every_epoch():
+    run = plan(schedule="trained", rounds=2)
+    made = walk(run, [(0.9, 1), (0.97, 1), (0.981, 1), (0.3, 1), (0.9, 1), (0.98, 1)])
+    assert rounds(made) == {3: [1], 4: [2]}
+    assert [cut.ratio for d in made for cut in d.cuts] == pytest.approx([0.8 * 0.875, 0.8])
+    assert made[-1].stop.startswith("target reached")
+
+
+@pytest.mark.parametrize(("count", "left"), [(1, [0]), (2, [1 / 8, 0]), (4, [27 / 64, 8 / 64, 1 / 64, 0])])
+def test_what_is_still_to_go_of_a_trained_network_falls_as_a_cube(count, left):
+    shares = recipe.shares(PruningSpec(ratio=0.9, rounds=count, schedule="trained"))
+    assert [1 - sum(shares[: i + 1]) / 0.9 for i in range(count)] == pytest.approx(left, abs=1e-12)
+
+
+def test_the_target_may_be_below_the_start_accuracy_where_only_the_target_says_when_to_cut():
+    assert recipe.thresholds(RunSpec(target_accuracy=0.5, pruning=PruningSpec(schedule="trained"))) == (0.5, 0, 0, 0, 0)
+    with pytest.raises(ValueError, match="start_accuracy"):
+        RunSpec(target_accuracy=0.5)
+
+
+def test_only_the_last_cut_rewinds():
+    made = walk(plan(rounds=2, rewind=True), [(0.8, 1), (0.89, 1), (0.99, 1)])
+    assert [d.state.rewind for d in made] == [False, True, True]  # the run puts it out when it has rewound
+    assert not any(d.state.rewind for d in walk(plan(rounds=2), [(0.8, 1), (0.89, 1), (0.99, 1)]))
+
+
+def test_a_run_of_a_fixed_length_does_not_end_at_its_target():
+    run = RunSpec(ending="epochs", max_epochs=4, pruning=PruningSpec(rounds=1))
+    made = walk(run, [(0.99, 1)] * 9)
+    assert len(made) == 4 and rounds(made) == {1: [1]}
+    assert made[-1].stop.startswith(
+        "epoch limit reached: training accuracy 99.00 % of 98 % after 4 epochs, 1 of 1 cuts"
+    )

@@ -374,3 +374,17 @@ def test_epochs_to_go_is_sane_all_along_a_run(store):
             left = scene.epochs_to_go(spec, log[:end])
             done = max((line.get("epoch", 0) for line in log[:end]), default=0)
             assert left is None or 0 <= left <= spec.max_epochs - done
+
+
+def test_the_sentence_says_what_comes_next_where_no_accuracy_does():
+    epoch = {"kind": "EpochEnded", "epoch": 3, "train_accuracy": 0.981}
+    cut = {"kind": "Pruned", "epoch": 3, "round": 1}
+    at_once = RunSpec(pruning=PruningSpec(schedule="trained", rounds=2))
+    assert scene.sentence(at_once, [epoch]).endswith("next cut at 98.0 %.")
+    assert scene.sentence(at_once, [epoch, cut]).endswith(
+        "cut 1 of 2 just made; next cut at the end of the next epoch."
+    )
+    back = RunSpec(pruning=PruningSpec(rounds=1, rewind=True), ending="epochs", max_epochs=30)
+    assert scene.sentence(back, [epoch, cut]).endswith(
+        "what is left began again at its start weights, trains on to epoch 30."
+    )

@@ -181,6 +181,7 @@ CHANGES = [
     {"batch_size": 16},
     {"max_epochs": 100},
     {"target_accuracy": 0.97},
+    {"ending": "epochs"},
     {"early_stopping": "released"},
     {"pruning": None},
     {"penalty": PenaltySpec()},
@@ -199,6 +200,8 @@ PRUNING_CHANGES = [
     {"min_units": 2},
     {"selection": "deviation"},
     {"redundancy": "released"},
+    {"schedule": "trained"},
+    {"rewind": True},
 ]
 PENALTY_CHANGES = [
     {"strength": 0.01},

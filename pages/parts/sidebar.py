@@ -14,9 +14,9 @@ FIRST = ("activation-frequency", "magnitude", "random-matched", "inactivity")
 TEXT: dict[str, Any] = {
     "dataset": "mnist-mini", "hidden": "300-200-100-50", "criterion": FIRST[0], "ratio": 80, "rounds": 5, "seed": 0,
     "start": 80.0, "target": 0.0, "budget": "total", "scope": "global", "counting": "every-batch", "reset": False,
-    "min_units": 0, "selection": "ratio", "redundancy": "full", "rate": 0.01, "batch": 32, "epochs": 200,
-    "optimizer": "sgd", "stopping": "off", "penalty": False, "lambda": 0.001, "every": 50, "method": "proximal",
-    "weighting": "equal", "switching": "always",
+    "min_units": 0, "selection": "ratio", "redundancy": "full", "schedule": "rising", "rewind": False, "rate": 0.01,
+    "batch": 32, "epochs": 200, "ending": "target", "optimizer": "sgd", "stopping": "off", "penalty": False,
+    "lambda": 0.001, "every": 50, "method": "proximal", "weighting": "equal", "switching": "always",
 }  # fmt: skip
 RELEASED = TEXT | {
     "criterion": "inactivity", "budget": "increment", "counting": "sample-32", "redundancy": "released",
@@ -54,7 +54,8 @@ def chosen() -> RunSpec:
             criterion=choice["criterion"], ratio=choice["ratio"] / 100, rounds=choice["rounds"],
             start_accuracy=choice["start"] / 100, budget=choice["budget"], scope=choice["scope"],
             counting=choice["counting"], reset_counts=choice["reset"], min_units=choice["min_units"],
-            selection=choice["selection"], redundancy=choice["redundancy"],
+            selection=choice["selection"], redundancy=choice["redundancy"], schedule=choice["schedule"],
+            rewind=choice["rewind"],
         )  # fmt: skip
     penalty = None
     if choice["penalty"]:
@@ -65,7 +66,7 @@ def chosen() -> RunSpec:
     return RunSpec(
         dataset=choice["dataset"], hidden=_widths(choice["hidden"]), seed=choice["seed"], pruning=pruning, penalty=penalty,
         optimizer=choice["optimizer"], learning_rate=choice["rate"], batch_size=choice["batch"],
-        max_epochs=choice["epochs"], early_stopping=choice["stopping"],
+        max_epochs=choice["epochs"], ending=choice["ending"], early_stopping=choice["stopping"],
         target_accuracy=choice["target"] / 100 if choice["target"] else None,
     )  # fmt: skip
 
@@ -145,6 +146,8 @@ OPTIONS = {
     "counting": lambda: list(spec.COUNTINGS),
     "selection": lambda: list(spec.SELECTIONS),
     "redundancy": lambda: list(spec.REDUNDANCIES),
+    "schedule": lambda: list(spec.SCHEDULES),
+    "ending": lambda: list(spec.ENDINGS),
     "optimizer": lambda: list(spec.OPTIMIZERS),
     "stopping": lambda: list(spec.EARLY_STOPPINGS),
     "method": lambda: list(spec.METHODS),
@@ -169,6 +172,11 @@ def _presets() -> None:
         help="The authors' code of January 2024: the *busiest* neurons go, increments of those still alive, 32 images "
         "counted an epoch, redundancy in hidden layers only, early stopping, at most 500 epochs.",
     )  # fmt: skip
+
+    with st.popover("The paper's other baselines", width="stretch"):
+        for name, (changes, words) in spec.BASELINES.items():
+            label = name[0].upper() + name[1:]
+            st.button(label, on_click=_apply, args=(TEXT | changes,), width="stretch", help=words)
 
 
 def _main_controls() -> None:
@@ -213,6 +221,8 @@ def _more_controls() -> None:
     _choice("Counting", "counting", PruningSpec, "counting")
     st.toggle("Reset counts after a cut", key="choose reset", help="Off: counts are kept over the whole run.")
     _choice("Redundancy", "redundancy", PruningSpec, "redundancy")
+    _choice("When the cuts come", "schedule", PruningSpec, "schedule")
+    st.toggle("Rewind after the last cut", key="choose rewind", help=spec.BASELINES["rewound to the start weights"][1])
     _number("Neurons kept per layer", "min_units", PruningSpec, "min_units", 1)
     _number("First cut at training accuracy, %", "start", PruningSpec, "start_accuracy", 1.0)
     _number("Target accuracy, % (0: the data's own)", "target", RunSpec, "target_accuracy", 1.0)
@@ -220,6 +230,7 @@ def _more_controls() -> None:
     _number("Learning rate", "rate", RunSpec, "learning_rate", None, format="%g")
     _number("Batch size", "batch", RunSpec, "batch_size", 1)
     _number("Epochs at most", "epochs", RunSpec, "max_epochs", 1)
+    _choice("The run ends", "ending", RunSpec, "ending")
     _choice("Early stopping", "stopping", RunSpec, "early_stopping")
 
 
