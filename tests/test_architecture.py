@@ -12,9 +12,10 @@ CORE, PAGES = REPOSITORY / "core", REPOSITORY / "pages"
 
 ORDER = (
     "formats places downloads datasets network criteria spectra lowrank shrinkage chance paired verdicts statistics "
-    "cards queues masks timetable spec recipe events snapshot layout log store step penalty series training cut "
+    "cards queues masks overlap timetable spec recipe events snapshot layout log store step penalty series training cut "
     "experiment crew cluster sweep tables grid atlas shelf scene stage strength equivalence film penalised surveys "
-    "contest factors scoreboard retraining pieces claims results judgement example worker job jobs figures"
+    "contest factors scoreboard retraining pieces claims results study comparisons agreement judgement ladder concordance "
+    "example worker job jobs figures"
 ).split()
 # The only files that import torch, and those that import them.
 TRAINS = {"step", "penalty", "series", "training", "cut", "experiment", "surveys", "retraining", "pieces"}

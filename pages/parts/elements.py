@@ -56,6 +56,12 @@ _penalty = _register("penalty", *PLOTS["scripts"], "penalty.js", styles=PLOTS["s
 _contest = _register("contest", *PLOTS["scripts"], "chart.js", "digits.js", "contest.js", styles=PLOTS["styles"])
 _strength = _register("strength", *PLOTS["scripts"], "strength.js", styles=(*PLOTS["styles"], "../penalty/penalty.css"))
 _judge = _register("judge", *PLOTS["scripts"], "judge.js", "keep.js", styles=PLOTS["styles"])
+_ladder = _register(
+    "ladder", *PLOTS["scripts"], "../judge/judge.js", "ladder.js", styles=(*PLOTS["styles"], "../judge/judge.css")
+)
+_agreement = _register(
+    "agreement", *PLOTS["scripts"], "../judge/judge.js", "agreement.js", styles=(*PLOTS["styles"], "../judge/judge.css")
+)
 
 
 def curves(blob: bytes, *, key: str) -> None:
@@ -114,6 +120,16 @@ def judge(blob: bytes, *, key: str, on_claim) -> None:
     `on_claim` is called when a person opens another card; the session's state then has, under `key`, `claim`.
     """
     _judge(data=blob, key=key, on_claim_change=on_claim)
+
+
+def agreement(blob: bytes, *, key: str) -> None:
+    """Draws how far criteria agree on what to cut. `blob` comes from `core.concordance`."""
+    _agreement(data=blob, key=key)
+
+
+def ladder(blob: bytes, *, key: str) -> None:
+    """Draws accuracy against achieved sparsity, and requested against achieved. `blob` comes from `core.ladder`."""
+    _ladder(data=blob, key=key)
 
 
 def visitor(*, key: str) -> str | None:
