@@ -6,7 +6,7 @@ Rows of runs in (see `results`), `statistics.Card`s out. Which comparisons a car
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from core import statistics
@@ -38,36 +38,57 @@ CLAIMS = {
     "pca": "At the same rank, the pruned network beats PCA",
     "penalty": "Each cut acts like a nuclear-norm penalty",
 }
+REQUESTED, ACHIEVED = "requested", "achieved"
+NEAR = 0.002  # how near an achieved share of zeros comes to the one that is matched
+MATCHINGS = {
+    REQUESTED: "the same ratio is asked of every arm",
+    ACHIEVED: f"what is asked of an arm is adjusted until what it achieves is within {100 * NEAR:g} points",
+}
+END, CUT = "test_accuracy", "cut_accuracy"
+MEASURED = {END: "at its end, retrained after the last cut", CUT: "right after the last cut, without retraining"}
+WHOLE = (FRESH_TARGET, FRESH_EPOCHS)  # networks of which nothing is cut
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all runs of a card share."""
+    """What all runs of a card share. ratio: of all weights, 0..1. budget: as in PruningSpec. matched: one of MATCHINGS.
+    length: epochs that every run is trained, whatever its accuracy; None: each to the same target."""
 
     dataset: str
     ratio: float
     rounds: int = 5
+    budget: str = "total"
+    matched: str = REQUESTED
+    length: int | None = None
+
+    @classmethod
+    def of_row(cls, row: Row) -> Setting:
+        """The setting that a row belongs to; columns that it does not have are at their defaults."""
+        more = {name: row[name] for name in ("budget", "matched", "length") if row.get(name)}
+        return cls(row["dataset"], row["ratio"], row["rounds"], **more)
 
     def of(self, rows: Iterable[Row]) -> list[Row]:
         """The rows of this setting."""
-        return [
-            row
-            for row in rows
-            if (row["dataset"], row["ratio"], row["rounds"]) == (self.dataset, self.ratio, self.rounds)
-        ]
+        return [row for row in rows if Setting.of_row(row) == self]
+
+    def ladder(self, rows: Iterable[Row]) -> list[Row]:
+        """The rows of this setting at every ratio."""
+        return [row for row in rows if replace(Setting.of_row(row), ratio=self.ratio) == self]
+
+    def columns(self) -> Row:
+        """What a row says of its setting."""
+        return asdict(self) | {"length": self.length or ""}
 
 
 def settings(rows: Iterable[Row]) -> list[Setting]:
     """The settings that there are rows of, in order."""
-    return sorted(
-        {Setting(row["dataset"], row["ratio"], row["rounds"]) for row in rows}, key=lambda s: (s.ratio, s.dataset)
-    )
+    return sorted({Setting.of_row(row) for row in rows}, key=lambda s: (s.ratio, s.dataset, str(s)))
 
 
-def arm(rows: Sequence[Row], name: str, column: str = "test_accuracy", words: str = "") -> Arm:
+def arm(rows: Sequence[Row], name: str, column: str = END, words: str = "") -> Arm:
     """One arm's values by seed; a run that diverged has its accuracy like any other."""
-    mine = [row for row in rows if row["arm"] == name and row[column] != ""]
+    mine = [row for row in rows if row["arm"] == name and row.get(column, "") != ""]
     return Arm(
         words or NAMES.get(name, name),
         {row["seed"]: row[column] for row in mine},
@@ -76,24 +97,31 @@ def arm(rows: Sequence[Row], name: str, column: str = "test_accuracy", words: st
 
 
 def questions(
-    claim: str, rows: Sequence[Row], method: str = METHOD, arms: Iterable[str] | None = None
+    claim: str,
+    rows: Sequence[Row],
+    method: str = METHOD,
+    arms: Iterable[str] | None = None,
+    measured: str = END,
 ) -> list[Claim | Share]:
     """What a card asks of the rows of one setting. `method`: which direction of the count claim 1 is about, one of DIRECTIONS.
-    `arms`: the arms that the rows are planned to have, where that is not all; claim 1 then asks about those alone. Raises
-    ValueError on what is none of CLAIMS or DIRECTIONS."""
+    `arms`: the arms that the rows are planned to have, where that is not all; claim 1 then asks about those alone. `measured`:
+    which accuracy of a pruned network is compared, one of MEASURED; without retraining claim 1 leaves out networks of which
+    nothing is cut. Raises ValueError on what is none of CLAIMS, DIRECTIONS or MEASURED."""
     if claim not in CLAIMS:
         raise ValueError(f"{claim!r} is no claim: allowed are {', '.join(CLAIMS)}")
     if method not in DIRECTIONS:
         raise ValueError(f"{method!r} is no direction of the count: allowed are {', '.join(DIRECTIONS)}")
-    images = next((row["images"] for row in rows if row["test_accuracy"] != ""), None)
+    if measured not in MEASURED:
+        raise ValueError(f"{measured!r} is no accuracy of a run: allowed are {', '.join(MEASURED)}")
+    images = next((row["images"] for row in rows if row[END] != ""), None)
     if claim == "pruning":
-        first, names = arm(rows, method, words=DIRECTIONS[method]), {} if method == METHOD else COPIED
+        first, names = arm(rows, method, measured, DIRECTIONS[method]), {} if method == METHOD else COPIED
         return [
-            Claim(kind, first, arm(rows, other, words=names.get(other, "")), images=images)
+            Claim(kind, first, arm(rows, other, measured, names.get(other, "")), images=images)
             for kind, other in COMPARED
-            if arms is None or other in arms
+            if (arms is None or other in arms) and not (measured == CUT and other in WHOLE)
         ]
-    first = arm(rows, METHOD)
+    first = arm(rows, METHOD, measured)
     if claim == "pca":
         names = [
             (kept, f"{words}{' after retraining' if kept.endswith(RETRAINED) else ''}") for kept, words in _reductions()

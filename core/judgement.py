@@ -1,7 +1,6 @@
 """The page Judge as it is drawn: rows of runs in, one blob a setting out, with every seed's value behind every verdict.
 
-`blob` packs the four cards, `collect` makes the rows of a small set on this computer and keeps them on the shelf one by one,
-`table` and `script` are what a person takes away.
+`blob` packs the four cards, `table` and `script` are what a person takes away.
 """
 
 from __future__ import annotations
@@ -10,24 +9,31 @@ import csv
 import io
 import json
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from core import cards, datasets, results, scene, statistics
-from core.cards import CLAIMS, DIRECTIONS, FRESH_EPOCHS, FRESH_TARGET, INACTIVITY, METHOD, NAMES, Row, Setting
+from core.cards import (
+    CLAIMS,
+    DIRECTIONS,
+    END,
+    FRESH_EPOCHS,
+    FRESH_TARGET,
+    INACTIVITY,
+    MEASURED,
+    METHOD,
+    NAMES,
+    Row,
+    Setting,
+)
 from core.paired import REDUCTIONS, RETRAINED
-from core.shelf import Shelf
-from core.spec import RunSpec
+from core.spec import BASELINES
 from core.statistics import Arm, Card, Counted, Decision, Paired, Rule, Share
-from core.store import Store
-from core.sweep import QUICK, outcomes
 from core.verdicts import MOST
 
-SHELF, FILE = "quick", "runs-v1.json"
 SHIPPED, HERE = "shipped", "here"
 LABELS = {"fashion-mnist-resplit": "Fashion-MNIST, our split"}
 # What a figure has room for; sentences say more.
@@ -43,17 +49,26 @@ SHORT = {
     "activation-frequency-weight": "frequency × weight",
     "inactivity-weight": "inactivity × weight",
     "random-neurons": "random neurons",
+    **{name: name for name in BASELINES},
 }
 SHORTER = {"pca": "PCA", "svd": "truncated SVD", "aware": "activation-aware"}
 RELEASED = "Cutting the busiest neurons, as the released code does, is a good guide to what can be pruned"
-OF_QUICK = (
-    "The quick set asks claim 1 alone: the other three need more work on every run. The shipped results judge them."
+NOT_ASKED = (
+    "This set of runs asks claim 1 alone: the other three need more work on every run. Switch “Claims 2 to 4 too” on, on the "
+    "left, or look at the shipped results."
 )
 
 
 def label(setting: Setting) -> str:
-    """ "MNIST, 80 % of the weights zero, 5 rounds"."""
-    return f"{dataset(setting.dataset)}, {100 * setting.ratio:g} % of the weights zero, {setting.rounds} rounds"
+    """ "MNIST, 80 % of the weights zero, 5 rounds", and what else is not as usual."""
+    parts = [dataset(setting.dataset), f"{100 * setting.ratio:g} % of the weights zero", f"{setting.rounds} rounds"]
+    if setting.budget != Setting.budget:
+        parts.append(f"budget {setting.budget}")
+    if setting.matched != Setting.matched:
+        parts.append("achieved ratios matched")
+    if setting.length is not None:
+        parts.append(f"{setting.length} epochs each")
+    return ", ".join(parts)
 
 
 def dataset(name: str) -> str:
@@ -83,16 +98,42 @@ def provenance(rows: Sequence[Row], made: str) -> str:
     return f"{first}: {len(rows)} runs, made on {when} on {devices} with {versions}."
 
 
+def beside(row: Row, accuracy: float, key: str, source: Mapping[str, Any]) -> str:
+    """A shipped row beside the same run made here: `accuracy` in %, its key, and what it was made on. In sentences."""
+    mine = statistics.Source.of(source, row["data"])
+    if key != row["key"]:
+        return "It has another key: data or engine are not those of the shipped run, so the two are not the same run."
+    same = (mine.device, mine.versions) == (row["device"], row["versions"])
+    if abs(accuracy - row["test_accuracy"]) < 0.005:
+        return (
+            "The same to the last digit shown."
+            if same
+            else "The same, though made on other versions or another device."
+        )
+    gap = statistics.amount(accuracy - row["test_accuracy"], images=row["images"])
+    if same:
+        return f"It differs by {gap} though device and versions are the same: this should not be, please report it."
+    return (
+        f"It differs by {gap}: other versions or another device round otherwise, and training carries that far ({mine.device} "
+        f"with {mine.versions} here; {row['device']} with {row['versions']} in what ships)."
+    )
+
+
 def title(claim: str, method: str = METHOD) -> str:
     """The claim as a sentence."""
     return RELEASED if claim == "pruning" and method == INACTIVITY else CLAIMS[claim]
 
 
 def card(
-    claim: str, rows: Sequence[Row], method: str = METHOD, arms: Iterable[str] | None = None, rule: Rule | None = None
+    claim: str,
+    rows: Sequence[Row],
+    method: str = METHOD,
+    arms: Iterable[str] | None = None,
+    rule: Rule | None = None,
+    measured: str = END,
 ) -> Card:
     """The card of a claim for the rows of one setting."""
-    return statistics.judge(cards.questions(claim, rows, method, arms), rule or Rule())
+    return statistics.judge(cards.questions(claim, rows, method, arms, measured), rule or Rule())
 
 
 # -- the blob ---------------------------------------------------------------------------------------------------------
@@ -104,28 +145,31 @@ def blob(
     made: str = SHIPPED,
     *,
     method: str = METHOD,
+    measured: str = END,
     arms: Sequence[str] | None = None,
+    asked: Collection[str] = tuple(CLAIMS),
     claim: str = "pruning",
     job: Mapping[str, Any] | None = None,
     rule: Rule | None = None,
 ) -> bytes:
     """What the page draws of all `rows` of one origin: the cards of `setting`, and all arms at every ratio of its data set.
 
-    arms: those that the rows are planned to have, None for all; claim 1 alone is then asked. claim: which card is open at
-    first. job: what is under way. Every mean stands with its n and its interval.
+    method, measured: as in `cards.questions`. arms: those that the rows are planned to have, None for all. asked: the claims
+    that the rows are meant to judge. claim: which card is open at first. job: what is under way. Every mean stands with its n
+    and its interval.
     """
     rule = rule or Rule()
     mine = setting.of(rows)
     header = {
-        "key": f"{made} {setting.dataset} {setting.ratio:g} {setting.rounds} {method}",
+        "key": f"{made} {setting} {method} {measured}",
         "made": made,
-        "setting": label(setting),
+        "setting": label(setting) + ("" if measured == END else f", {MEASURED[measured]}"),
         "provenance": provenance(mine, made),
         "open": claim,
         "rule": rule.text.split("\n\n"),
         "coverage": statistics.coverage_text(rule.seeds, rule.method),
         "margin": rule.margin,
-        "cards": [_card(name, mine, method, arms, rule) for name in CLAIMS],
+        "cards": [_card(name, name in asked, mine, method, measured, arms, rule) for name in CLAIMS],
         "panels": _panels(rows, setting, rule),
         "failed": [failed(row) for row in mine if row["test_accuracy"] == ""],
         "job": dict(job) if job else None,
@@ -138,11 +182,21 @@ def failed(row: Row) -> str:
     return f"Seed {row['seed']} of {SHORT.get(row['arm'], row['arm'])} failed: {row['ended']}."
 
 
-def _card(claim: str, rows: Sequence[Row], method: str, arms: Sequence[str] | None, rule: Rule) -> dict[str, Any]:
-    drawn = {"name": claim, "title": title(claim, method), "asked": arms is None or claim == "pruning"}
-    if not drawn["asked"]:
-        return drawn | {"word": "", "headline": "not asked", "sentence": OF_QUICK, "kind": "none", "decisions": []}
-    found = card(claim, rows, method, arms, rule)
+def _card(
+    claim: str,
+    asked: bool,
+    rows: Sequence[Row],
+    method: str,
+    measured: str,
+    arms: Sequence[str] | None,
+    rule: Rule,
+) -> dict[str, Any]:
+    drawn = {"name": claim, "title": title(claim, method), "asked": asked}
+    if not asked:
+        return drawn | {"word": "", "headline": "not asked", "sentence": NOT_ASKED, "kind": "none", "decisions": []}
+    if claim == "pruning" and arms is not None and (gap := _nothing_to_compare(method, arms)):
+        return drawn | {"word": "", "headline": "nothing to compare", "sentence": gap, "kind": "none", "decisions": []}
+    found = card(claim, rows, method, arms, rule, measured)
     drawn |= {"word": found.word, "headline": found.headline, "sentence": found.sentence}
     first = found.decisions[0].question
     if isinstance(first, Share):
@@ -157,6 +211,14 @@ def _card(claim: str, rows: Sequence[Row], method: str, arms: Sequence[str] | No
         "arms": [_short(arm.name) | _values(arm, rule) for arm in every],
         "decisions": [_difference(decision, rule) for decision in found.decisions],
     }
+
+
+def _nothing_to_compare(method: str, arms: Sequence[str]) -> str:
+    """Why claim 1 cannot be asked of these arms; "" where it can."""
+    others = [other for _, other in cards.COMPARED]
+    if method in arms and any(other in arms for other in others):
+        return ""
+    return f"Claim 1 compares {DIRECTIONS[method]} with others: have it and one of {', '.join(others)} run."
 
 
 def _short(name: str) -> dict[str, str]:
@@ -234,9 +296,7 @@ def _panels(rows: Sequence[Row], setting: Setting, rule: Rule) -> list[dict[str,
     """All arms at every ratio of the data set: accuracy, every seed a point, and what is zero. The fresh small networks are
     whole, so no share of theirs is zero: they stand with the ratio whose widths they have."""
     panels = []
-    for at in cards.settings(rows):
-        if (at.dataset, at.rounds) != (setting.dataset, setting.rounds):
-            continue
+    for at in cards.settings(setting.ladder(rows)):
         mine = ran(at.of(rows))
         drawn, cut = [], []
         for name in sorted({row["arm"] for row in mine}, key=_order):
@@ -258,103 +318,6 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-# -- a set of runs on this computer -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Quick:
-    """What a small set is made of. The defaults are the quick set of a class."""
-
-    dataset: str = "mnist-mini"
-    ratio: float = 0.8
-    rounds: int = 5
-    seeds: tuple[int, ...] = tuple(range(Rule.seeds))
-    arms: tuple[str, ...] = QUICK
-
-    @property
-    def setting(self) -> Setting:
-        return Setting(self.dataset, self.ratio, self.rounds)
-
-    def specs(self) -> list[tuple[str, RunSpec]]:
-        """Every run with its arm, seed by seed, so that the first pairs are there early."""
-        every = ((seed, results.specs(self.dataset, seed, self.ratio, self.rounds)) for seed in self.seeds)
-        return [(arm, specs[arm]) for _, specs in every for arm in self.arms]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The rows of a set as the shelf keeps them. trained: runs of this go so far, in `seconds` since it began."""
-
-    rows: tuple[Row, ...] = ()
-    asked: int = 0
-    trained: int = 0
-    seconds: float = 0.0
-
-    @property
-    def left(self) -> float | None:
-        """Seconds until the whole set is there, by this go's own pace; None while nobody knows."""
-        return self.seconds / self.trained * (self.asked - len(self.rows)) if self.trained else None
-
-    @property
-    def progress(self) -> str:
-        """How far it is, in words."""
-        done = f"{len(self.rows)} of {self.asked} runs are there"
-        if self.left is None:
-            return f"{done}; how long the rest takes is known after the first one"
-        minutes = self.left / 60
-        return f"{done}, about {f'{minutes:.0f} minutes' if minutes >= 1.5 else f'{self.left:.0f} seconds'} left"
-
-
-def kept(shelf: Shelf, name: str = SHELF) -> Kept:
-    """The set on the shelf; an empty one where there is none, or none that can be read."""
-    try:
-        values = json.loads(shelf.read(name, FILE) or b"{}")
-        rows = tuple(row for row in values.pop("rows", ()) if {"arm", "seed", "test_accuracy", "key"} <= row.keys())
-        return Kept(rows, **values)
-    except (ValueError, TypeError, AttributeError):
-        return Kept()
-
-
-def collect(
-    store: Store,
-    shelf: Shelf,
-    wanted: Sequence[tuple[str, RunSpec]],
-    setting: Setting,
-    name: str = SHELF,
-    n_jobs: int = -1,
-    going: Callable[[], bool] = lambda: True,
-) -> Iterator[Kept]:
-    """Trains what is missing of the `wanted` arms; every run that ends becomes a row on the shelf at once, one that fails too,
-    with its reason. Yields the set after each. What is stored comes first and is not trained again."""
-    arms = {spec: arm for arm, spec in wanted}
-    places = {(arm, spec.seed) for spec, arm in arms.items()}
-    known = {(row["arm"], row["seed"]): row for row in kept(shelf, name).rows}
-    rows = {place: row for place, row in known.items() if place in places and row["test_accuracy"] != ""}
-    began, trained, seconds = time.monotonic(), 0, 0.0
-    for outcome in outcomes(list(arms), store, n_jobs, going):
-        place = (arms[outcome.spec], outcome.spec.seed)
-        if outcome.finished is None:
-            rows[place] = _failed(outcome.spec, place[0], setting, outcome.reason or "no reason was given")
-        elif not (outcome.stored and place in rows and rows[place]["key"] == outcome.spec.key()):
-            rows[place] = results.row(store, shelf, place[0], outcome.spec, setting.ratio, setting.rounds)
-        if not outcome.stored:
-            trained, seconds = trained + 1, time.monotonic() - began
-        now = Kept(tuple(rows.values()), len(wanted), trained, seconds)
-        shelf.write(name, FILE, json.dumps(asdict(now)).encode())
-        yield now
-
-
-def _failed(spec: RunSpec, arm: str, setting: Setting, reason: str) -> Row:
-    asked = {
-        "dataset": setting.dataset,
-        "ratio": setting.ratio,
-        "rounds": setting.rounds,
-        "arm": arm,
-        "seed": spec.seed,
-    }
-    return asked | {"test_accuracy": "", "images": 0, "epochs": 0, "ended": reason, "key": ""}
-
-
 # -- to take away -----------------------------------------------------------------------------------------------------
 
 
@@ -364,22 +327,30 @@ def table(rows: Sequence[Row]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: row.get(name, 0 if name in results.NUMBERS else "") for name in names} for row in rows)
+    writer.writerows({name: row.get(name, "") for name in names} for row in rows)
     return text.getvalue()
 
 
 def script(
-    claim: str, setting: Setting, made: str = SHIPPED, method: str = METHOD, arms: Sequence[str] | None = None
+    claim: str,
+    setting: Setting,
+    made: str = SHIPPED,
+    method: str = METHOD,
+    arms: Sequence[str] | None = None,
+    measured: str = END,
 ) -> str:
     """A Python script that prints the card from its rows. Raises ValueError on what is no claim or no direction."""
-    cards.questions(claim, [], method, arms)
+    cards.questions(claim, [], method, arms, measured)
     file = "" if made == SHIPPED else 'Path(sys.argv[1] if sys.argv[1:] else "runs.csv")'
     source = "the rows that ship" if made == SHIPPED else "the rows that the page's CSV holds"
     how = "card.py" if made == SHIPPED else "card.py runs.csv"
     more = "" if method == METHOD else f', method="{method}"'
     more += "" if arms is None else f", arms={json.dumps(list(arms))}"
+    more += "" if measured == END else f', measured="{measured}"'
     imports = "" if made == SHIPPED else "import sys\nfrom pathlib import Path\n\n"
-    place = f"{setting.dataset!r}, {setting.ratio!r}, {setting.rounds!r}".replace("'", '"')
+    values = [(field, getattr(setting, field.name)) for field in fields(setting)]
+    parts = [f"{field.name}={value!r}" for field, value in values if value != field.default]
+    place = ", ".join(parts).replace("'", '"')
     return f'''# {title(claim, method)}.
 # {label(setting)}, from {source}.
 # Run it in the folder of the Pruning Explorer: PYTHONPATH=. .venv/bin/python {how}

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import csv
-import dataclasses
 import datetime
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ import joblib
 import numpy as np
 
 from core import cards, contest, criteria, datasets, equivalence, factors, film, spectra
-from core.cards import FRESH_EPOCHS, FRESH_TARGET, METHOD, Row
+from core.cards import FRESH_EPOCHS, FRESH_TARGET, METHOD, Row, Setting
+from core.datasets import Dataset
 from core.paired import REDUCTIONS, RETRAINED
 from core.shelf import Shelf
-from core.spec import PruningSpec, RunSpec
-from core.store import Store
+from core.spec import BASELINES, PruningSpec, RunSpec
+from core.store import Store, StoreError
 from core.sweep import outcomes
 
 FILE = Path(__file__).parent / "data" / "results" / "runs.csv"
@@ -33,13 +34,17 @@ CRITERIA = tuple(
 JUDGED = (METHOD, "random-matched")  # of which every run is judged on claims 2 and 4
 NO_PRUNING = "no pruning"
 REDUCED = tuple(name + tail for tail in ("", RETRAINED) for name in REDUCTIONS)
-NUMBERS = {"seed": int, "images": int, "rounds": int, "epochs": int, "ratio": float}
+WHOLE = {"seed", "images", "rounds", "epochs", "length"}  # columns of whole numbers
+SHARES = {"ratio", "test_accuracy", "cut_accuracy", "valid_accuracy", "zero", "requested"}
 
 
-def specs(dataset: str, seed: int, ratio: float, rounds: int) -> dict[str, RunSpec]:
-    """The arms that do not depend on another arm's result."""
-    plans = {name: PruningSpec(criterion=name, ratio=ratio, rounds=rounds) for name in CRITERIA}
-    runs = {name: RunSpec(dataset=dataset, seed=seed, pruning=plan) for name, plan in plans.items()}
+def specs(setting: Setting, seed: int) -> dict[str, RunSpec]:
+    """The arms that do not depend on another arm's result: every criterion, the paper's other baselines, no pruning."""
+    plan = PruningSpec(ratio=setting.ratio, rounds=setting.rounds, budget=setting.budget)
+    plans = {name: replace(plan, criterion=name) for name in CRITERIA}
+    plans |= {name: replace(plan, **changes) for name, (changes, _) in BASELINES.items()}
+    how = {} if setting.length is None else {"ending": "epochs", "max_epochs": setting.length}
+    runs = {name: RunSpec(dataset=setting.dataset, seed=seed, pruning=one, **how) for name, one in plans.items()}
     return runs | {NO_PRUNING: contest.twin(runs[METHOD])}
 
 
@@ -50,23 +55,48 @@ def fresh(store: Store, spec: RunSpec) -> dict[str, RunSpec]:
     widths = tuple(int(alive.sum()) for alive in store.network(key).alive())
     if not all(widths):
         return {}
-    small = dataclasses.replace(spec, hidden=widths, pruning=None)
-    epochs = store.open(key).last_epoch
-    return {FRESH_TARGET: small, FRESH_EPOCHS: dataclasses.replace(small, target_accuracy=1.0, max_epochs=epochs)}
+    return _fresh(spec, widths, store.open(key).last_epoch)
 
 
-def row(store: Store, shelf: Shelf, arm: str, spec: RunSpec, ratio: float, rounds: int) -> Row:
+def _fresh(spec: RunSpec, widths: tuple[int, ...], epochs: int) -> dict[str, RunSpec]:
+    small = replace(spec, hidden=widths, pruning=None)
+    # A target that is never reached; of runs of one length both are the same.
+    same = {"target_accuracy": 1.0, "max_epochs": epochs} if spec.ending == "target" else {}
+    return {FRESH_TARGET: small, FRESH_EPOCHS: replace(small, **same)}
+
+
+def spec_of(row: Row, rows: Sequence[Row]) -> RunSpec:
+    """The spec whose run a row reports. `rows`: where the row of the pruned network stands that a fresh one copies. Raises
+    ValueError where that one is missing, a layer of it died, or the arm is unknown."""
+    setting, seed, arm = Setting.of_row(row), row["seed"], row["arm"]
+    known = specs(setting, seed)
+    if arm in (FRESH_TARGET, FRESH_EPOCHS):
+        copied = [one for one in setting.of(rows) if (one["arm"], one["seed"]) == (METHOD, seed) and one["widths"]]
+        widths = tuple(map(int, copied[0]["widths"].split("/"))) if copied else (0,)
+        if not all(widths):
+            raise ValueError(
+                f"no row of seed {seed} says which widths {arm} copies: its pruned network is missing or died"
+            )
+        return _fresh(known[METHOD], widths, copied[0]["epochs"])[arm]
+    if arm not in known:
+        raise ValueError(f"the arm {arm!r} is unknown: allowed are {', '.join((*known, FRESH_TARGET, FRESH_EPOCHS))}")
+    spec = known[arm]
+    if spec.pruning is None or row.get("requested", "") == "":
+        return spec
+    return replace(spec, pruning=replace(spec.pruning, ratio=round(row["requested"] / 100, 6)))
+
+
+def row(store: Store, shelf: Shelf, arm: str, spec: RunSpec, setting: Setting) -> Row:
     """The stored result of one run as a row; figures of the other claims where they are on the shelf, else ""."""
     key = spec.key()
     final, done = store.events(key)[-1], store.provenance(key)
     network, data = final.network, datasets.load(spec.dataset)
-    made = {
-        "dataset": spec.dataset,
-        "ratio": ratio,
-        "rounds": rounds,
+    made = setting.columns() | {
         "arm": arm,
         "seed": spec.seed,
+        "requested": round(100 * spec.pruning.ratio, 4) if spec.pruning else "",
         "test_accuracy": round(100 * final.test_accuracy, 2),
+        "cut_accuracy": _after_the_last_cut(store, key, data),
         "valid_accuracy": round(100 * network.accuracy(data.x_valid, data.y_valid), 2),
         "images": len(data.y_test),
         "zero": round(100 * network.sparsity(), 2),
@@ -83,6 +113,18 @@ def row(store: Store, shelf: Shelf, arm: str, spec: RunSpec, ratio: float, round
     device = " ".join(str(done[name]) for name in ("device", "device_name", "number_type"))
     source = {"device": device, "versions": f"{versions}, engine {done['engine']}"}
     return made | source | {"data": data.fingerprint, "date": str(datetime.date.today()), "key": key}
+
+
+def _after_the_last_cut(store: Store, key: str, data: Dataset) -> float | str:
+    """Test accuracy in % before anything was trained on; "" where nothing was cut or that moment is gone."""
+    cuts = [line["epoch"] for line in store.log(key) if line["kind"] == "Pruned"]
+    if not cuts:
+        return ""
+    try:
+        network = store.snapshot(key, cuts[-1]).state.network()
+    except StoreError:
+        return ""
+    return round(100 * network.accuracy(data.x_test, data.y_test), 2)
 
 
 def _judged(store: Store, shelf: Shelf, key: str, spec: RunSpec) -> Row:
@@ -117,16 +159,11 @@ def shipped(file: Path | None = None) -> list[Row]:
 
 
 def _read(name: str, text: str) -> Any:
-    if name in NUMBERS:
-        return NUMBERS[name](text)
-    try:
-        return (
-            float(text)
-            if name in ("test_accuracy", "valid_accuracy", "zero") or name.replace("_", "-") in REDUCED
-            else text
-        )
-    except ValueError:
+    if text == "":
         return text
+    if name in WHOLE:
+        return int(text)
+    return float(text) if name in SHARES or name.replace("_", "-") in REDUCED else text
 
 
 # -- making them -----------------------------------------------------------------------------------------------------
@@ -138,6 +175,7 @@ def main() -> None:
     parser.add_argument("--ratios", nargs="+", type=float, default=[0.8, 0.9])
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10)))
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--arms", nargs="+", default=[*CRITERIA, *BASELINES, NO_PRUNING], help="but the fresh networks")
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--cache", default="cache")
     parser.add_argument("--without-contest", action="store_true", help="leave claim 3 out")
@@ -149,14 +187,14 @@ def main() -> None:
     store, shelf = Store(options.cache), Shelf(options.cache)
     for ratio in options.ratios:
         for dataset in options.datasets:
-            wanted = [
-                (arm, spec) for s in options.seeds for arm, spec in specs(dataset, s, ratio, options.rounds).items()
-            ]
+            setting = Setting(dataset, ratio, options.rounds)
+            every = ((seed, specs(setting, seed)) for seed in options.seeds)
+            wanted = [(arm, spec) for _, arms in every for arm, spec in arms.items() if arm in options.arms]
             there = _trained(store, wanted, options.jobs)
             method = [spec for arm, spec in there if arm == METHOD]
             there += _trained(store, [pair for spec in method for pair in fresh(store, spec).items()], options.jobs)
             _work(list(_pieces(store, there, contests=not options.without_contest)), options.jobs)
-            made = (joblib.delayed(row)(store, shelf, arm, spec, ratio, options.rounds) for arm, spec in there)
+            made = (joblib.delayed(row)(store, shelf, arm, spec, setting) for arm, spec in there)
             _write(joblib.Parallel(n_jobs=options.jobs)(made))
 
 
@@ -206,16 +244,16 @@ def _write(rows: list[Row]) -> None:
     FILE.parent.mkdir(parents=True, exist_ok=True)
     mine = {_place(one) for one in rows}
     others = [one for one in (shipped() if FILE.exists() else []) if _place(one) not in mine]
-    everything = sorted([*others, *rows], key=_place)
+    everything = sorted([*others, *rows], key=lambda one: (str(Setting.of_row(one)), one["arm"], one["seed"]))
     with open(FILE, "w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        table = csv.DictWriter(file, list(rows[0]), restval="", lineterminator="\n")
         table.writeheader()
         table.writerows(everything)
     _say(f"{len(everything)} rows in {FILE.parent.name}/{FILE.name}")
 
 
 def _place(one: Row) -> tuple:
-    return one["dataset"], one["ratio"], one["rounds"], one["arm"], one["seed"]
+    return Setting.of_row(one), one["arm"], one["seed"]
 
 
 def _say(line: str) -> None:

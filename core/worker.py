@@ -303,25 +303,23 @@ def strength_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
 
 def sweep_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """Runs of several arms and seeds on all cores; each is a row on the shelf as soon as it ends, one that failed too."""
-    from core import judgement
-    from core.cards import Setting
+    from core import study
     from core.shelf import Shelf
-    from core.spec import RunSpec
     from core.store import Store
+    from core.study import Study
 
-    wanted = [(arm, RunSpec.from_dict(spec)) for arm, spec in task["wanted"]]
-    hears, lock = _Going(inbox, say, len(wanted)), threading.Lock()
+    asked = Study.from_dict(task["study"])
+    hears, lock, share = _Going(inbox, say), threading.Lock(), 0.0
 
     def going() -> bool:  # asked by the thread of every lane
         with lock:
-            return hears(0.0)
+            return hears(share)
 
     say("state", state="building", epoch=0)
-    root, setting = task["root"], Setting(**task["setting"])
-    for now in judgement.collect(Store(root), Shelf(root), wanted, setting, task["name"], going=going):
+    for now in study.collect(Store(task["root"]), Shelf(task["root"]), asked, going=going):
         with lock:
-            hears.done = len(now.rows)
-            say("epoch", epoch=hears.done, cut=False)
+            share = now.share
+            say("epoch", epoch=now.there + now.pieces, cut=False)
     hears.end("all runs of the set are there")
 
 

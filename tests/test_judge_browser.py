@@ -12,17 +12,19 @@ from blobs import unpack
 from serving import DESKTOP, LAPTOP, TEXTS, Visitor, visits
 from test_judgement import assert_prints, rows, run
 
-from core import cards, judgement, results
+from core import cards, judgement, results, study
 from core.cards import CLAIMS, INACTIVITY, Setting
-from core.judgement import HERE, Kept, Quick
+from core.judgement import HERE
 from core.shelf import Shelf
-from core.sweep import QUICK
+from core.study import Kept, Study
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 
 AT = Setting("mnist", 0.8, 5)
-START, STOP = "Run it here: the quick set", "Stop"
-GO_ON = re.compile(r"Go on with the quick set \(\d+ of 40 runs are there\)")
+STOP = "Stop"
+SET = Study("digits", (0.5,), length=20)  # forty runs of a second each
+LINK = f"?results={HERE}&data=digits&ratios=50&length=length&epochs=20"
+GO_ON = re.compile(r"Go on with this set \(\d+ of 40 runs are there\)")
 
 INSIDE = """svg => [...svg.querySelectorAll('text')].every((text) => {
   const { x, width } = text.getBBox();
@@ -147,13 +149,13 @@ def test_a_switch_changes_the_card_in_the_same_element(readers):
     ann.open()
     ann.element.evaluate("element => { element.known = true; }")
     ann.pick("Claim 1: which neurons go", "busiest go (released code)")
-    ann.until(lambda: ann.data("key").endswith(INACTIVITY), "the other direction")
+    ann.until(lambda: INACTIVITY in ann.data("key"), "the other direction")
     assert_shows(ann, header(method=INACTIVITY), "pruning")
     assert "busiest" in ann.tabs.first.inner_text().lower()
     assert ann.element.evaluate("element => element.known === true")
     ann.until(lambda: f"count={INACTIVITY}" in ann.page.url, "the switch in the link")
     ann.page.reload()
-    ann.until(lambda: ann.data("key").endswith(INACTIVITY), "the switch of the link")
+    ann.until(lambda: INACTIVITY in ann.data("key"), "the switch of the link")
 
 
 def test_a_seed_is_read_by_pointer_and_keys_and_the_rule_opens(readers):
@@ -194,48 +196,46 @@ def test_what_is_taken_away_is_what_is_shown(readers, tmp_path):
     assert Path(saved("as PNG")).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
-def test_the_quick_set_streams_onto_the_page_and_can_be_stopped_and_gone_on_with(readers, server):
+def test_a_set_streams_onto_the_page_and_can_be_stopped_and_gone_on_with(readers, server):
     ann, bob = readers(), readers(LAPTOP)
-    bob.open()
-    ann.open()
+    ann.open(LINK)
     ann.element.evaluate("element => { element.known = true; }")
-    ann.press(START)
-    ann.until(lambda: ann.data("made") == HERE, "the quick set")
-    ann.sees(re.compile("The quick set begins|runs are there"))
-    word = ann.sign("word")
-    assert word.startswith("? Can't tell yet")
+    ann.press("Run it here: this set of 40 runs")
+    ann.sees(re.compile("This set begins|runs are there"))
+    bob.open(LINK)
+    assert ann.sign("word").startswith("? Can't tell yet")
     ann.page.set_default_timeout(240_000)
-    ann.page.get_by_text(re.compile(r"^[2-9] of 40 runs are there, about .* left$")).wait_for()
+    ann.page.get_by_text(re.compile(r"^\d+ of 40 runs are there, about .* left$")).wait_for()
     ann.until(lambda: any(row[4:5] not in ([""], ["0"]) for row in ann.rows()[1:]) or len(ann.points()) > 1, "a second")
     assert ann.element.evaluate("element => element.known === true")
     ann.press(STOP)
     ann.page.get_by_role("button", name=GO_ON).wait_for()
-    kept = judgement.kept(Shelf(server.cache))
-    assert len(kept.rows) >= 2 and ann.data("runs") == str(len(kept.rows))
-    bob.pick("Results", "Quick set, run here")
-    bob.until(lambda: bob.data("made") == HERE and bob.data("runs") == str(len(kept.rows)), "what is stored, at once")
-    ann.press("Go on with the quick set")
-    ann.sees(re.compile(rf"^{len(kept.rows)} of 40 runs are there|The quick set begins"))
+    kept = study.kept(Shelf(server.cache), SET)
+    assert 2 <= len(kept.rows) < 40
+    ann.until(lambda: ann.data("runs") == str(len(kept.rows)), "all that is kept")
+    bob.until(lambda: bob.data("runs") == str(len(kept.rows)), "the same in the other browser")
+    ann.press("Go on with this set")
+    ann.sees(re.compile(rf"^{len(kept.rows)} of 40 runs are there|This set begins"))
     ann.press(STOP)
     ann.page.get_by_role("button", name=GO_ON).wait_for()
-    assert len(judgement.kept(Shelf(server.cache)).rows) >= len(kept.rows)
+    assert len(study.kept(Shelf(server.cache), SET).rows) >= len(kept.rows)
 
 
 def test_a_whole_quick_set_is_judged_and_rows_of_two_devices_are_not_paired(readers, server):
-    made = [row for row in rows(at=Quick().setting) if row["arm"] in QUICK]
+    quick = Study()
+    made = [row for row in rows(at=quick.setting) if row["arm"] in quick.arms]
 
     def keep() -> None:
-        content = json.dumps(dataclasses.asdict(Kept(tuple(made), 40)))
-        Shelf(server.cache).write(judgement.SHELF, judgement.FILE, content.encode())
+        content = json.dumps(dataclasses.asdict(Kept(tuple(made), 40, 40)))
+        Shelf(server.cache).write(quick.name, study.FILE, content.encode())
 
     keep()
     ann = readers()
     ann.open(f"?results={HERE}")
-    found = unpack(judgement.blob(made, Quick().setting, HERE, arms=QUICK))[0]
-    assert_shows(ann, found, "pruning")
-    assert ann.page.get_by_role("button", name=START).count() == 0
+    assert_shows(ann, unpack(judgement.blob(made, quick.setting, HERE, arms=quick.arms))[0], "pruning")
+    assert ann.page.get_by_role("button", name="Run it here").count() == 0
     ann.tabs.nth(1).click()
-    ann.sees("The quick set asks claim 1 alone")
+    ann.sees("This set of runs asks claim 1 alone")
     assert not ann.figure.is_visible()
     next(row for row in made if row["arm"] == "magnitude")["device"] = "cuda"
     keep()

@@ -5,22 +5,24 @@ import importlib.util
 
 import pytest
 from blobs import unpack
-from small import digits
 from streamlit.testing.v1 import AppTest
 from test_judgement import rows
 from visiting import again, arrive, button, said
 from waiting import wait_until
 
-from core import cards, judgement, results
-from core.cards import INACTIVITY, METHOD, Setting
+from core import cards, judgement, results, study
+from core.cards import CUT, INACTIVITY, METHOD, Setting
 from core.job import Job
-from core.judgement import HERE, SHIPPED, Kept, Quick
+from core.judgement import HERE, SHIPPED
 from core.shelf import Shelf
-from pages.parts import elements, judging, services
+from core.study import Kept, Study
+from core.sweep import NO_PRUNING
+from pages.parts import asking, elements, services
 
 SETTINGS = [Setting("digits", 0.6, 3), Setting("digits", 0.9, 3), Setting("mnist", 0.6, 3)]
-SMALL = Quick("digits", 0.6, 3, seeds=(0, 1, 2))
-START = "Run it here: the quick set"
+SMALL = Study("digits", (0.5,), 5, length=2, seeds=3)
+LINK = {"results": HERE, "data": "digits", "ratios": "50", "length": "length", "epochs": "2", "seeds": "3"}  # the same
+START, START_SMALL = "Run it here: the quick set of 40 runs", "Run it here: this set of 12 runs"
 
 
 @pytest.fixture
@@ -28,6 +30,7 @@ def shown(monkeypatch) -> list:
     """Stands in for the element: the headers of the blobs that it was given, read as the browser reads them."""
     shown = []
     monkeypatch.setattr(elements, "judge", lambda blob, *, key, on_claim: shown.append(unpack(blob)[0]))
+    monkeypatch.setattr(elements, "ladder", lambda blob, *, key: unpack(blob))
     return shown
 
 
@@ -40,15 +43,6 @@ def several(cache, monkeypatch, tmp_path):
     return made
 
 
-@pytest.fixture
-def small(monkeypatch):
-    """A quick set of runs of half a second each."""
-    monkeypatch.setattr(judging, "QUICK", SMALL)
-    wanted = [(arm, dataclasses.replace(digits({"criterion": arm}), seed=s)) for s in SMALL.seeds for arm in SMALL.arms]
-    monkeypatch.setattr(Quick, "specs", lambda self: wanted)
-    return wanted
-
-
 def choose(app: AppTest, label: str, value: str) -> AppTest:
     next(one for one in app.sidebar.selectbox if one.label == label).select(value)
     return again(app)
@@ -56,6 +50,10 @@ def choose(app: AppTest, label: str, value: str) -> AppTest:
 
 def link(app: AppTest) -> dict:
     return {name: value[0] if isinstance(value, list) else value for name, value in app.query_params.items()}
+
+
+def key(at: Setting, method: str = METHOD) -> str:
+    return unpack(judgement.blob([], at, method=method))[0]["key"]
 
 
 def labels(app: AppTest) -> list[str]:
@@ -74,11 +72,11 @@ def test_the_first_visit_shows_the_shipped_rows_as_shipped(cache, shown):
 
 def test_each_switch_changes_what_is_shown_and_stands_in_the_link(several, shown):
     app = arrive("judge")
-    assert shown[-1]["key"] == "shipped digits 0.6 3 activation-frequency"
+    assert shown[-1]["key"] == key(SETTINGS[0])
     choose(app, "Weights zero at the end", "90")
-    assert shown[-1]["key"] == "shipped digits 0.9 3 activation-frequency"
+    assert shown[-1]["key"] == key(SETTINGS[1])
     choose(app, "Data set", "mnist")
-    assert shown[-1]["key"] == "shipped mnist 0.6 3 activation-frequency"
+    assert shown[-1]["key"] == key(SETTINGS[2])
     choose(app, "Claim 1: which neurons go", INACTIVITY)
     assert shown[-1] == unpack(judgement.blob(results.shipped(), SETTINGS[2], method=INACTIVITY))[0]
     assert link(app) == {
@@ -90,10 +88,10 @@ def test_each_switch_changes_what_is_shown_and_stands_in_the_link(several, shown
 
 def test_a_link_is_restored_and_nonsense_in_it_is_told(several, shown):
     app = arrive("judge", claim="pca", data="mnist", count=INACTIVITY)
-    assert shown[-1]["key"] == "shipped mnist 0.6 3 inactivity" and shown[-1]["open"] == "pca" and not app.warning
+    assert shown[-1]["key"] == key(SETTINGS[2], INACTIVITY) and shown[-1]["open"] == "pca" and not app.warning
     app = arrive("judge", claim="nothing", ratio="abc", results="x" * 200)
     assert "The link asks for what is not here" in said(app) and "“abc”" in said(app)
-    assert shown[-1]["key"] == "shipped digits 0.6 3 activation-frequency" and shown[-1]["open"] == "pruning"
+    assert shown[-1]["key"] == key(SETTINGS[0]) and shown[-1]["open"] == "pruning"
     assert "x" * 31 not in said(app)
 
 
@@ -101,82 +99,133 @@ def test_without_shipped_rows_the_page_says_so_and_the_quick_set_is_there(cache,
     monkeypatch.setattr(results, "FILE", tmp_path / "none.csv")
     app = arrive("judge")
     assert "No results ship with this copy" in said(app) and START in labels(app)
-    assert all(card["word"] == "can't tell yet" for card in shown[-1]["cards"])
+    assert shown[-1]["made"] == HERE and shown[-1]["cards"][0]["word"] == "can't tell yet"
 
 
-def test_the_quick_set_runs_and_each_of_its_runs_comes_onto_the_page(cache, shown, small):
-    app = arrive("judge")
-    button(app, START).click()
+def test_a_set_of_ones_own_runs_and_each_of_its_runs_comes_onto_the_page(cache, shown):
+    app = arrive("judge", **LINK)
+    assert not app.warning and shown[-1]["setting"] == judgement.label(SMALL.setting)
+    button(app, START_SMALL).click()
     again(app)
     assert shown[-1]["made"] == HERE and "Stop" in labels(app)
-    assert services.board().job(judging.KEY).kind == "sweep"
+    assert services.board().job(SMALL.key).kind == "sweep"
     counts = []
 
     def over() -> bool:
         again(app)
         counts.append(sum(arm["n"] for one in shown[-1]["panels"] for arm in one["arms"]))
-        return counts[-1] == 12 and not services.board().job(judging.KEY).live
+        return counts[-1] == 12 and not services.board().job(SMALL.key).live
 
     wait_until(over, 120, what="twelve runs")
     assert counts == sorted(counts) and len(set(counts)) > 3, counts
     again(app)
-    assert shown[-1]["job"] is None and START not in labels(app) and "Stop" not in labels(app)
+    assert shown[-1]["job"] is None and START_SMALL not in labels(app) and "Stop" not in labels(app)
     pruning, *others = shown[-1]["cards"]
-    assert pruning["headline"] == "can't tell yet (about 7 more seeds)"
-    assert [one["n"] for one in pruning["decisions"]] == [3, 3]
+    assert pruning["word"] == "can't tell yet" and [one["n"] for one in pruning["decisions"]] == [3, 3]
     assert all(not card["asked"] and "alone" in card["sentence"] for card in others)
-    assert {row["arm"] for row in judgement.kept(Shelf(cache.root)).rows} == set(SMALL.arms)
+    assert {row["arm"] for row in study.kept(Shelf(cache.root), SMALL).rows} == set(SMALL.arms)
 
 
 def keep(cache, made, **more) -> None:
-    content = judgement.json.dumps(dataclasses.asdict(Kept(tuple(made), **{"asked": 12, **more})))
-    Shelf(cache.root).write(judgement.SHELF, judgement.FILE, content.encode())
+    content = judgement.json.dumps(dataclasses.asdict(Kept(tuple(made), **{"asked": 12, "there": len(made), **more})))
+    Shelf(cache.root).write(SMALL.name, study.FILE, content.encode())
 
 
-def test_what_is_stored_comes_at_once_and_the_rest_can_be_gone_on_with(cache, shown, small):
-    keep(cache, [row for row in rows(2, SMALL.setting) if row["arm"] in SMALL.arms])
-    app = arrive("judge", results=HERE)
-    assert "Go on with the quick set (8 of 12 runs are there)" in labels(app)
+def of_small(seeds: int) -> list:
+    return [row for row in rows(seeds, SMALL.setting) if row["arm"] in SMALL.arms]
+
+
+def test_what_is_stored_comes_at_once_and_the_rest_can_be_gone_on_with(cache, shown):
+    keep(cache, of_small(2))
+    app = arrive("judge", **LINK)
+    assert "Go on with this set (8 of 12 runs are there)" in labels(app)
     assert [one["n"] for one in shown[-1]["cards"][0]["decisions"]] == [2, 2]
 
 
-def test_a_whole_set_is_one_click_away_from_the_shipped_rows(cache, shown, small):
-    keep(cache, [row for row in rows(3, SMALL.setting) if row["arm"] in SMALL.arms])
-    app = arrive("judge")
+def test_a_whole_set_is_one_click_away_from_the_shipped_rows_and_the_link_keeps_its_assumptions(cache, shown):
+    keep(cache, of_small(3))
+    app = arrive("judge", **LINK)
+    assert {name: link(app)[name] for name in LINK} == LINK
+    choose(app, "Results", SHIPPED)
     assert shown[-1]["made"] == SHIPPED and START not in labels(app)
-    button(app, "Show the quick set that ran here").click()
+    button(app, "Show this set, which ran here").click()
     again(app)
-    assert shown[-1]["made"] == HERE and "Show the quick set that ran here" not in labels(app)
+    assert shown[-1]["made"] == HERE and shown[-1]["cards"][0]["decisions"][0]["n"] == 3
 
 
-def test_a_failed_run_is_told_with_its_reason(cache, shown, small):
-    bad = judgement._failed(digits(), "magnitude", SMALL.setting, "the process that trained it died twice")
-    keep(cache, [bad])
-    app = arrive("judge", results=HERE)
+def test_a_failed_run_is_told_with_its_reason(cache, shown):
+    keep(cache, [study.failed((0.5, "magnitude", 0), SMALL.setting, "the process that trained it died twice")])
+    app = arrive("judge", **LINK)
     assert shown[-1]["failed"] == ["Seed 0 of magnitude failed: the process that trained it died twice."]
-    assert START in labels(app)
+    assert START_SMALL in labels(app)
 
 
-def test_progress_is_told_in_words_and_stop_is_the_starters_own(cache, shown, small, monkeypatch):
-    live = Job(judging.KEY, "sweep", "somebody else", "quick", state="building")
-    monkeypatch.setattr(services.board(), "job", lambda key: live)
-    app = arrive("judge", results=HERE)
-    assert shown[-1]["job"] == {"text": "The quick set begins: 12 runs on all cores of this computer", "share": 0.0}
+def test_progress_is_told_in_words_and_stop_is_the_starters_own(cache, shown, monkeypatch):
+    live = Job(SMALL.key, "sweep", "somebody else", "quick", state="building")
+
+    def told(job: Job) -> None:
+        monkeypatch.setattr(services.board(), "job", lambda key: job if key == SMALL.key else None)
+
+    told(live)
+    app = arrive("judge", **LINK)
+    assert shown[-1]["job"] == {"text": "This set begins: 12 runs on all cores of this computer", "share": 0.0}
     assert button(app, "Stop").disabled
-    keep(cache, [row for row in rows(1, SMALL.setting) if row["arm"] in SMALL.arms], trained=4, seconds=60.0)
+    keep(cache, of_small(1), trained=4, seconds=60.0)
     again(app)
     assert shown[-1]["job"] == {"text": "4 of 12 runs are there, about 2 minutes left", "share": pytest.approx(1 / 3)}
-    queued = dataclasses.replace(live, state="queued", place=2)
-    monkeypatch.setattr(services.board(), "job", lambda key: queued)
+    told(dataclasses.replace(live, state="queued", place=2))
     again(app)
-    assert shown[-1]["job"]["text"] == "The quick set waits in the queue, at place 2"
-    ended = dataclasses.replace(live, state="failed", text="the folder cache/ cannot be written")
-    monkeypatch.setattr(services.board(), "job", lambda key: ended)
+    assert shown[-1]["job"]["text"] == "This set waits in the queue, at place 2"
+    told(dataclasses.replace(live, state="failed", text="the folder cache/ cannot be written"))
     again(app)
     assert "The folder cache/ cannot be written." in said(app) and shown[-1]["job"] is None
 
 
-def test_without_torch_the_set_is_refused_in_a_sentence(cache, shown, small, monkeypatch):
+def test_every_assumption_is_a_switch_and_what_cannot_be_is_a_sentence(cache, shown):
+    app = arrive("judge", results=HERE)
+    app.sidebar.multiselect(key="judge ratios").set_value(["50", "96.875"])
+    app.sidebar.multiselect(key="judge arms").set_value([METHOD, "magnitude", cards.FRESH_TARGET])
+    app.sidebar.toggle(key="judge more").set_value(True)
+    again(app)
+    for label, value in (
+        ("Ratios that are the same", cards.ACHIEVED),
+        ("Budget", "increment"),
+        ("Each run is trained", "length"),
+        ("Rounds of pruning", "10"),
+        ("The cards are about", "96.875"),
+        ("Retrained after the last cut", CUT),
+        ("Seeds", "15"),
+    ):
+        choose(app, label, value)
+    app.sidebar.number_input(key="judge epochs").set_value(25)
+    again(app)
+    assert app.session_state["judge study"]["arms"] == [METHOD, "magnitude", cards.FRESH_TARGET, NO_PRUNING]
+    at = Setting("mnist-mini", 0.96875, 10, "increment", cards.ACHIEVED, 25)
+    assert shown[-1]["setting"] == f"{judgement.label(at)}, {cards.MEASURED[CUT]}"
+    assert "Run it here: this set of 120 runs" in labels(app) and not app.warning  # 2 ratios, 4 arms, 15 seeds
+    app.sidebar.toggle(key="judge more").set_value(False)
+    app.sidebar.multiselect(key="judge arms").set_value([cards.FRESH_TARGET])
+    again(app)
+    assert "This set of runs is not possible" in said(app) and "copies the widths" in said(app)
+    assert not [label for label in labels(app) if label.startswith("Run it here")]
+
+
+def test_one_of_the_shipped_runs_is_made_again_beside_what_ships(cache, shown, monkeypatch, tmp_path):
+    spec = results.specs(SMALL.setting, 0)["magnitude"]
+    row = of_small(1)[1] | {"requested": 50.0, "arm": "magnitude", "seed": 0, "test_accuracy": 12.5, "key": spec.key()}
+    row |= {"widths": "300/200/100/50", "epochs": 2}
+    (tmp_path / "runs.csv").write_text(judgement.table([row]), "utf-8")
+    monkeypatch.setattr(results, "FILE", tmp_path / "runs.csv")
+    app = arrive("judge")
+    assert "Ships: **12.50 %**" in said(app)
+    button(app, "Train it here").click()
+    again(app)
+    wait_until(lambda: "Here: **" in said(again(app)), 60, what="the result")
+    accuracy = 100 * services.board().store.events(spec.key())[-1].test_accuracy
+    assert f"Here: **{accuracy:.2f} %**" in said(app) and "It differs by" in said(app)
+
+
+def test_without_torch_the_set_is_refused_in_a_sentence(cache, shown, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest))
     app = arrive("judge")
@@ -187,11 +236,11 @@ def test_without_torch_the_set_is_refused_in_a_sentence(cache, shown, small, mon
 
 def test_rows_and_script_are_there_to_take_away(several, shown):
     app = arrive("judge", claim="low-rank")
-    downloads = {one.proto.label for one in app.get("download_button")}
-    assert downloads == {"These rows as CSV", "This card as a Python script"}
+    mine = {"These rows as CSV", "This card as a Python script"}
+    assert mine <= {one.proto.label for one in app.get("download_button")}
     app = arrive("judge", results=HERE)
-    assert not app.get("download_button")  # nothing is there yet
+    assert not mine & {one.proto.label for one in app.get("download_button")}  # nothing is there yet
 
 
 def test_the_method_of_the_switch_is_one_that_the_cards_know():
-    assert set(judging.COUNTS) == set(cards.DIRECTIONS) and METHOD in judging.COUNTS
+    assert set(asking.COUNTS) == set(cards.DIRECTIONS) and set(asking.MEASURED) == set(cards.MEASURED)

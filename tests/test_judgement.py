@@ -1,6 +1,5 @@
-"""What the page Judge draws, against direct computation; a small set run, stopped and gone on with; what is taken away."""
+"""What the page Judge draws, against direct computation; what is taken away."""
 
-import dataclasses
 import os
 import re
 import subprocess
@@ -11,19 +10,17 @@ import numpy as np
 import pytest
 import scipy.stats
 from blobs import unpack
-from small import digits
 
-from core import cards, judgement, results, worker
-from core.cards import CLAIMS, COMPARED, FRESH_EPOCHS, FRESH_TARGET, INACTIVITY, METHOD, Setting
-from core.crew import Outcome
-from core.judgement import HERE, SHIPPED, Kept, Quick
-from core.shelf import Shelf
+from core import cards, judgement, results, study
+from core.cards import CLAIMS, COMPARED, CUT, FRESH_EPOCHS, FRESH_TARGET, INACTIVITY, METHOD, Setting
+from core.judgement import HERE, SHIPPED
 from core.statistics import Rule, judge
-from core.sweep import NO_PRUNING, QUICK, grid, outcomes
+from core.sweep import NO_PRUNING, QUICK
 
 REPOSITORY = Path(__file__).parents[1]
 AT = Setting("digits", 0.6, 3)
 SOURCE = {"device": "cpu", "versions": "torch 1", "data": "abc", "date": "2026-11-01", "images": 10_000, "zero": 60.0}
+SOURCE |= {"epochs": 20, "widths": "20/12"}
 ARMS = (METHOD, "magnitude", "random-matched", "random-weights", FRESH_TARGET, FRESH_EPOCHS, INACTIVITY, NO_PRUNING)
 JUDGED = {"low_rank": "fails", "penalty": "in part", "pca": 90.0, "svd": 89.0, "aware": 96.0}
 JUDGED |= {"pca_retrained": 97.0, "svd_retrained": 97.0, "aware_retrained": 97.5}
@@ -35,7 +32,7 @@ def rows(seeds=10, at=AT, **changes):
     rng, made = np.random.default_rng(3), []
     for place, arm in enumerate(ARMS):
         for seed in range(seeds):
-            place_of = {"dataset": at.dataset, "ratio": at.ratio, "rounds": at.rounds, "arm": arm, "seed": seed}
+            place_of = at.columns() | {"arm": arm, "seed": seed}
             value = round(97 - 0.4 * place + 0.2 * rng.standard_normal(), 2)
             judged = JUDGED if arm == METHOD else dict.fromkeys(JUDGED, "")
             made.append(
@@ -115,6 +112,59 @@ def test_the_other_direction_of_the_count_is_a_switch_of_claim_1_and_the_control
         cards.questions("pruning", made, "sideways")
 
 
+def test_without_retraining_what_was_right_after_the_last_cut_is_compared_and_whole_networks_stay_out():
+    made = [row | {CUT: row["test_accuracy"] - 10 * (row["arm"] == "magnitude")} for row in rows()]
+    found = card(header(made, AT, measured=CUT), "pruning")
+    arms = [arm for _, arm in COMPARED if arm not in (FRESH_TARGET, FRESH_EPOCHS)]
+    assert [arm["name"] for arm in found["arms"][1:]] == arms
+    gaps = of(made, METHOD) - of(made, "magnitude") + 10
+    assert [value for _, value in found["decisions"][0]["points"]] == pytest.approx(gaps)
+    assert header(made, AT, measured=CUT)["setting"].endswith("right after the last cut, without retraining")
+    assert card(header(rows(), AT, measured=CUT), "pruning")["word"] == "can't tell yet"  # older rows do not say it
+    with pytest.raises(ValueError, match="no accuracy of a run"):
+        cards.questions("pruning", made, measured="valid_accuracy")
+
+
+def test_every_assumption_is_a_setting_of_its_own_and_named():
+    made = rows()
+    for changes in ({"budget": "increment"}, {"matched": cards.ACHIEVED}, {"length": 40}):
+        at = Setting("digits", 0.6, 3, **changes)
+        assert not at.of(made) and AT.of([*made, *rows(at=at)]) == made
+        assert at.of(rows(at=at)) and judgement.label(at) != judgement.label(AT)
+        assert len(header([*made, *rows(at=at)], at)["panels"]) == 1
+
+
+def test_arms_that_claim_1_cannot_compare_are_told():
+    for arms in (("magnitude", "random-matched"), (METHOD, NO_PRUNING)):
+        found = card(header(rows(), AT, HERE, arms=arms), "pruning")
+        assert found["kind"] == "none" and found["sentence"].startswith(
+            "Claim 1 compares pruning by activation frequency"
+        )
+
+
+def test_a_run_made_again_is_told_beside_the_shipped_one():
+    row = next(row for row in results.shipped() if row["arm"] == "magnitude")
+    device, name, kind = row["device"].split(" ")
+    versions = dict(part.rsplit(" ", 1) for part in row["versions"].split(", "))
+    same = {
+        "device": device,
+        "device_name": name,
+        "number_type": kind,
+        "engine": versions.pop("engine"),
+        "versions": versions,
+    }
+    other = same | {"versions": versions | {"torch": "9"}}
+    accuracy = row["test_accuracy"]
+    assert judgement.beside(row, accuracy, row["key"], same) == "The same to the last digit shown."
+    assert "though made on other versions" in judgement.beside(row, accuracy, row["key"], other)
+    assert "should not be" in judgement.beside(row, accuracy + 0.1, row["key"], same)
+    text = judgement.beside(row, accuracy - 0.1, row["key"], other)
+    assert (
+        text.startswith("It differs by −0.10 points = 10 of 10,000 test images: other versions") and "torch 9" in text
+    )
+    assert "another key" in judgement.beside(row, accuracy, "0" * 16, same)
+
+
 def test_few_seeds_give_points_and_pairs_but_no_verdict():
     found = card(header(rows(3), AT), "pruning")
     assert found["word"] == "can't tell yet" and found["headline"] == "can't tell yet (about 7 more seeds)"
@@ -168,94 +218,6 @@ def test_the_shipped_rows_make_a_blob_for_every_setting():
             assert found["provenance"].startswith("These results ship with the project: ")
 
 
-# The set that runs here
-
-
-def small_set(seeds=2, arms=(METHOD, "magnitude")):
-    return [(arm, dataclasses.replace(digits({"criterion": arm}), seed=seed)) for seed in range(seeds) for arm in arms]
-
-
-def test_the_quick_set_is_ten_seeds_of_four_arms_seed_by_seed():
-    wanted = Quick().specs()
-    assert len(wanted) == 40 and [arm for arm, _ in wanted[:4]] == list(QUICK)
-    assert [spec.seed for _, spec in wanted] == [seed for seed in range(10) for _ in QUICK]
-    assert all(arm == spec.pruning.criterion and spec.dataset == "mnist-mini" for arm, spec in wanted)
-    warmed = grid(dataset="mnist-mini", ratio=0.8, rounds=5, seed=list(range(10)), criterion=list(QUICK))
-    assert set(warmed) == {spec for _, spec in wanted}  # what `python -m core.sweep` trains the evening before
-
-
-def test_every_run_is_a_row_at_once_and_what_is_stored_is_not_trained_again(store):
-    shelf, wanted, seen = Shelf(store.root), small_set(), []
-    for now in judgement.collect(store, shelf, wanted, AT, n_jobs=1):
-        assert judgement.kept(shelf) == now
-        seen.append((len(now.rows), now.trained))
-    assert seen == [(1, 1), (2, 2), (3, 3), (4, 4)] and now.left == 0
-    for row in now.rows:
-        spec = next(spec for arm, spec in wanted if (arm, spec.seed) == (row["arm"], row["seed"]))
-        assert row == results.row(store, shelf, row["arm"], spec, AT.ratio, AT.rounds) | {"date": row["date"]}
-    *_, again = judgement.collect(store, shelf, wanted, AT, n_jobs=1)
-    assert again.rows == now.rows and again.trained == 0 and again.left is None
-    assert card(header(list(now.rows), AT, HERE, arms=QUICK), "pruning")["decisions"][0]["n"] == 2
-
-
-def test_a_set_that_is_stopped_goes_on(store):
-    shelf, wanted = Shelf(store.root), small_set()
-    first = next(sweep := judgement.collect(store, shelf, wanted, AT, n_jobs=1))
-    sweep.close()
-    assert len(first.rows) == 1 and first.asked == 4
-    steps = list(judgement.collect(store, shelf, wanted, AT, n_jobs=1))
-    assert steps[0].trained == 0 and steps[-1].trained == 3 and len(steps[-1].rows) == 4
-
-
-def test_a_run_that_fails_is_a_row_with_its_reason_and_can_be_tried_again(store, monkeypatch):
-    shelf = Shelf(store.root)
-    with monkeypatch.context() as patch:
-
-        def fails(specs, *rest):
-            yield from (Outcome(spec, None, "the process that trained it died twice") for spec in specs[1:])
-            yield from outcomes(specs[:1], *rest)
-
-        patch.setattr(judgement, "outcomes", fails)
-        *_, now = judgement.collect(store, shelf, small_set(1), AT, n_jobs=1)
-    bad = next(row for row in now.rows if row["arm"] == "magnitude")
-    assert bad["test_accuracy"] == "" and "died twice" in bad["ended"]
-    found = header(list(now.rows), AT, HERE, arms=QUICK)
-    assert len(found["failed"]) == 1 and found["failed"][0].startswith("Seed 0 of magnitude failed: ")
-    assert card(found, "pruning")["decisions"][0]["n"] == 0
-    *_, again = judgement.collect(store, shelf, small_set(1), AT, n_jobs=1)
-    assert all(row["test_accuracy"] != "" for row in again.rows) and len(again.rows) == 2
-
-
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"rows": 3}', b'{"rows": [{"arm": 1}], "asked": 1}', b'{"x": 1}'])
-def test_a_damaged_file_is_an_empty_set(store, content):
-    shelf = Shelf(store.root)
-    shelf.write(judgement.SHELF, judgement.FILE, content)
-    assert judgement.kept(shelf).rows == ()
-
-
-def test_how_long_is_left_follows_the_pace_of_this_go():
-    half = Kept(({},) * 20, 40, 10, 120.0)
-    assert half.left == 240 and half.progress == "20 of 40 runs are there, about 4 minutes left"
-    assert "about 24 seconds left" in Kept(({},) * 38, 40, 10, 120.0).progress
-    assert "known after the first one" in Kept((), 40).progress
-
-
-def test_the_workers_task_keeps_the_rows_and_says_how_far_it_is(store, monkeypatch):
-    said, wanted = [], small_set(1)
-    task = {
-        "task": "sweep", "root": str(store.root), "name": "quick", "setting": dataclasses.asdict(AT),
-        "wanted": [[arm, spec.to_dict()] for arm, spec in wanted],
-    }  # fmt: skip
-    worker.TASKS["sweep"](task, worker.queue.Queue(), lambda kind, **values: said.append((kind, values)))
-    assert [values["epoch"] for kind, values in said if kind == "epoch"] == [1, 2] and said[-1][0] == "done"
-    assert len(judgement.kept(Shelf(store.root)).rows) == 2
-    inbox = worker.queue.Queue()
-    inbox.put({"command": "stop"})
-    task["wanted"] = [[arm, spec.to_dict()] for arm, spec in small_set(3)]
-    worker.TASKS["sweep"](task, inbox, lambda kind, **values: said.append((kind, values)))
-    assert said[-1][0] == "stopped" and len(judgement.kept(Shelf(store.root)).rows) == 2
-
-
 # To take away
 
 
@@ -292,11 +254,16 @@ def test_the_script_prints_the_card_of_the_other_direction_and_of_rows_of_ones_o
     out = run(judgement.script("pruning", SHIPPED_AT, method=INACTIVITY), tmp_path)
     assert_prints(out, card(header(results.shipped(), SHIPPED_AT, method=INACTIVITY), "pruning"))
     made = [row for row in rows() if row["arm"] in QUICK]
-    failed = judgement._failed(digits(seed=10), "magnitude", AT, "it fell over")
+    failed = study.failed((AT.ratio, "magnitude", 10), AT, "it fell over")
     (tmp_path / "mine.csv").write_text(judgement.table([failed, *made]), "utf-8")
     for method in cards.DIRECTIONS:
         out = run(judgement.script("pruning", AT, HERE, method, QUICK), tmp_path, "mine.csv")
         assert_prints(out, card(header([failed, *made], AT, HERE, method=method, arms=QUICK), "pruning"))
+    at = Setting("digits", 0.6, 3, "increment", cards.ACHIEVED, 40)
+    made = [row | {CUT: row["test_accuracy"] - 3 * (row["arm"] == METHOD)} for row in rows(at=at)]
+    (tmp_path / "mine.csv").write_text(judgement.table(made), "utf-8")
+    out = run(judgement.script("pruning", at, HERE, measured=CUT), tmp_path, "mine.csv")
+    assert_prints(out, card(header(made, at, HERE, measured=CUT), "pruning"))
 
 
 def test_the_table_reads_back_as_its_rows(tmp_path):

@@ -6,21 +6,22 @@ import sys
 import pytest
 from small import digits
 
-from core import datasets, results, verdicts
+from core import cards, datasets, results, verdicts
 from core.cards import FRESH_EPOCHS, FRESH_TARGET, METHOD
+from core.spec import BASELINES
 from core.store import Store
 
 SMALL = digits(hidden=(20, 12), max_epochs=8)
 specs_of = results.specs
 
 
-def small_specs(dataset, seed, ratio, rounds):
+def small_specs(setting, seed):
     """The command's own specs, on a network that trains in a second."""
     same = {
         name: getattr(SMALL, name)
         for name in ("hidden", "learning_rate", "batch_size", "max_epochs", "target_accuracy")
     }
-    return {arm: dataclasses.replace(spec, **same) for arm, spec in specs_of(dataset, seed, ratio, rounds).items()}
+    return {arm: dataclasses.replace(spec, **same) for arm, spec in specs_of(setting, seed).items()}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def made(tmp_path_factory):
 
 def test_there_is_a_row_for_every_arm_and_seed_and_the_second_command_keeps_the_firsts(made):
     store, rows = made
-    arms = {*results.CRITERIA, results.NO_PRUNING, FRESH_TARGET, FRESH_EPOCHS}
+    arms = {*results.CRITERIA, *BASELINES, results.NO_PRUNING, FRESH_TARGET, FRESH_EPOCHS}
     assert {(row["arm"], row["seed"]) for row in rows} == {(arm, seed) for arm in arms for seed in (0, 1)}
     assert {"magnitude", "random-weights", "random-neurons", "random-matched", "inactivity", METHOD} <= arms
 
@@ -95,3 +96,17 @@ def test_what_ships_is_whole():
     mnist = [row for row in rows if (row["dataset"], row["ratio"]) == ("mnist", 0.8)]
     assert {row["seed"] for row in mnist} == set(range(10))
     assert all(row["images"] == 10_000 and 0 < row["test_accuracy"] < 100 and len(row["key"]) == 16 for row in rows)
+
+
+def test_every_shipped_row_names_the_run_that_makes_it():
+    rows = results.shipped()
+    fingerprint = datasets.fingerprint("digits")
+    for row in rows[:: max(1, len(rows) // 40)]:
+        spec = results.spec_of(row, rows)
+        assert spec.seed == row["seed"] and (spec.pruning is None) == (
+            row["arm"] in cards.WHOLE + (results.NO_PRUNING,)
+        )
+        with pytest.MonkeyPatch.context() as patch:  # MNIST may not be on this computer; its fingerprint is in the row
+            patch.setattr(datasets, "fingerprint", lambda name, row=row: row["data"])
+            assert spec.key() == row["key"]
+    assert datasets.fingerprint("digits") == fingerprint
