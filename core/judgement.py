@@ -152,7 +152,7 @@ def blob(
     job: Mapping[str, Any] | None = None,
     rule: Rule | None = None,
 ) -> bytes:
-    """What the page draws of all `rows` of one origin: the cards of `setting`, and all arms at every ratio of its data set.
+    """What the page draws of all `rows` of one origin: the cards of `setting`, and all its arms.
 
     method, measured: as in `cards.questions`. arms: those that the rows are planned to have, None for all. asked: the claims
     that the rows are meant to judge. claim: which card is open at first. job: what is under way. Every mean stands with its n
@@ -293,20 +293,17 @@ def _decided(decision: Decision) -> dict[str, Any]:
 
 
 def _panels(rows: Sequence[Row], setting: Setting, rule: Rule) -> list[dict[str, Any]]:
-    """All arms at every ratio of the data set: accuracy, every seed a point, and what is zero. The fresh small networks are
-    whole, so no share of theirs is zero: they stand with the ratio whose widths they have."""
-    panels = []
-    for at in cards.settings(setting.ladder(rows)):
-        mine = ran(at.of(rows))
-        drawn, cut = [], []
-        for name in sorted({row["arm"] for row in mine}, key=_order):
-            zeros = [row["zero"] for row in mine if row["arm"] == name]
-            if name not in (results.NO_PRUNING, FRESH_TARGET, FRESH_EPOCHS):
-                cut += zeros
-            found = {"name": name, "short": SHORT.get(name, name), "zero": [min(zeros), max(zeros)]}
-            drawn.append(found | _values(cards.arm(mine, name), rule))
-        panels.append({"ratio": at.ratio, "zero": [min(cut), max(cut)] if cut else None, "arms": drawn})
-    return panels
+    """All arms of the setting: accuracy, every seed a point, and what is zero. The fresh small networks are whole, so no share
+    of theirs is zero. `ladder` has the other ratios."""
+    mine = ran(setting.of(rows))
+    drawn, cut = [], []
+    for name in sorted({row["arm"] for row in mine}, key=_order):
+        zeros = [row["zero"] for row in mine if row["arm"] == name]
+        if name not in (results.NO_PRUNING, FRESH_TARGET, FRESH_EPOCHS):
+            cut += zeros
+        found = {"name": name, "short": SHORT.get(name, name), "zero": [min(zeros), max(zeros)]}
+        drawn.append(found | _values(cards.arm(mine, name), rule))
+    return [{"ratio": setting.ratio, "zero": [min(cut), max(cut)] if cut else None, "arms": drawn}] if drawn else []
 
 
 def _order(arm: str) -> tuple:

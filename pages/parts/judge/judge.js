@@ -27,12 +27,12 @@ function judgeScale(values, from, to, room = 0.06) {
   if (!values.length || low === high) [low, high] = values.length ? [low - 1, high + 1] : [0, 1];
   const more = (high - low) * room;
   const at = (v) => from + Math.min(1, Math.max(0, (v - low + more) / (high - low + 2 * more))) * (to - from);
-  return { at, low: low - more, high: high + more, beyond: (v) => (v > high + more ? 1 : v < low - more ? -1 : 0), ticks: (wanted) => ticks(low - more, high + more, wanted) };
+  return { at, empty: !values.length, low: low - more, high: high + more, beyond: (v) => (v > high + more ? 1 : v < low - more ? -1 : 0), ticks: (wanted) => ticks(low - more, high + more, wanted) };
 }
 
 /** A scale for shares of images in %: where they lie far apart it widens towards 100, so that a collapse and a tenth of a point both show. */
 function judgeShareScale(values, from, to) {
-  if (values.length && Math.max(...values) - Math.min(...values) <= 12) return judgeScale(values, from, to);
+  if (!values.length || Math.max(...values) - Math.min(...values) <= 12) return judgeScale(values, from, to);
   const bent = (v) => -Math.log(Math.max(0.05, 100 - Math.max(0, v)));
   const inner = judgeScale(values.map(bent), from, to, 0.03);
   const grades = [0, 50, 80, 90, 95, 97, 98, 99, 99.5].filter((v) => bent(v) >= inner.low && bent(v) <= inner.high);
@@ -40,6 +40,7 @@ function judgeShareScale(values, from, to) {
 }
 
 function judgeGrid(nodes, scale, { top, base, em, wide, word, title }) {
+  if (scale.empty) return; // figures on an axis of nothing would be made up
   let end = -Infinity; // of the last label
   for (const v of scale.ticks(Math.max(2, Math.floor(wide / (3.4 * em))))) {
     if (v < scale.low || v > scale.high) continue;
