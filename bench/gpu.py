@@ -9,13 +9,16 @@ from collections.abc import Callable
 
 import torch
 
-from bench.measure import Arm, interleaved
+from bench.measure import Arm, Effort, Line, Lines, Said, interleaved
 from core import training
 from core.datasets import Dataset
 from core.spec import RunSpec
 from core.training import Trainer
 
+NAME = "gpu"
+DEVICE = "cuda"
 STACKS = (1, 8, 64)
+WANTED = {1: "at least 8", 64: "at least 50"}
 BATCH, RATE = 32, 0.01
 PEERS: dict[str, dict[str, bool]] = {
     "eager PyTorch, SGD": {},
@@ -24,21 +27,31 @@ PEERS: dict[str, dict[str, bool]] = {
 }
 
 
-def available() -> bool:
-    """Whether there is a CUDA device."""
-    return torch.cuda.is_available()
-
-
 def ours(count: int) -> str:
     """The name of the arm that trains a stack of `count` networks."""
     return f"ours, K = {count}"
 
 
-def measure(rounds: int, data: Dataset) -> list[Arm]:
-    """One arm a stack and a peer, interleaved. Needs a CUDA device."""
+def lines(effort: Effort) -> Lines:
+    """One arm a stack and a peer, interleaved; a stack of K is held against K runs of the fastest peer one after another."""
+    if not torch.cuda.is_available():
+        yield Said(NAME, "No CUDA device here: the stacks on a GPU are left out")
+        return
+    data = effort.data()
+    yield Said(
+        NAME,
+        f"One epoch of {data.name}, {len(data.x_train):,} images, batch {BATCH}, counting, on {torch.cuda.get_device_name()}; "
+        f"TF32 {'on' if torch.backends.cuda.matmul.allow_tf32 else 'off'}",
+    )
     arms = {ours(count): _stack(data, count) for count in STACKS}
     arms |= {name: _eager(data, **options) for name, options in PEERS.items()}
-    return interleaved({name: _to_the_end(work) for name, work in arms.items()}, rounds)
+    timed = interleaved({name: _to_the_end(work) for name, work in arms.items()}, effort.rounds)
+    for name in PEERS:
+        yield Line(NAME, timed[ours(1)], timed[name], WANTED.get(1, ""))
+    fastest = min((timed[name] for name in PEERS), key=lambda arm: arm.spread()[1])
+    for count in STACKS[1:]:
+        in_turn = Arm(f"{count} runs of {fastest.name}", tuple(count * second for second in fastest.seconds))
+        yield Line(NAME, timed[ours(count)], in_turn, WANTED.get(count, ""), "one run was timed, and multiplied")
 
 
 def _to_the_end(work: Callable[[], None]) -> Callable[[], None]:
@@ -51,7 +64,7 @@ def _to_the_end(work: Callable[[], None]) -> Callable[[], None]:
 
 def _stack(data: Dataset, count: int) -> Callable[[], None]:
     specs = [RunSpec(dataset=data.name, seed=seed, batch_size=BATCH, pruning=None) for seed in range(count)]
-    trainer = Trainer(data, specs, [training.start(spec, data) for spec in specs], "cuda")
+    trainer = Trainer(data, specs, [training.start(spec, data) for spec in specs], DEVICE)
     number = 0
 
     def epoch() -> None:
@@ -64,17 +77,17 @@ def _stack(data: Dataset, count: int) -> Callable[[], None]:
 
 
 def _eager(data: Dataset, **options: bool) -> Callable[[], None]:
-    images, labels = torch.tensor(data.x_train, device="cuda"), torch.tensor(data.y_train, device="cuda")
+    images, labels = torch.tensor(data.x_train, device=DEVICE), torch.tensor(data.y_train, device=DEVICE)
     sizes = [images.shape[1], *RunSpec().hidden, len(data.class_names)]
     layers: list[torch.nn.Module] = []
     for inputs, units in zip(sizes, sizes[1:], strict=False):
         layers += [torch.nn.Linear(inputs, units), torch.nn.ReLU()]
-    model = torch.nn.Sequential(*layers[:-1]).to("cuda")
+    model = torch.nn.Sequential(*layers[:-1]).to(DEVICE)
     loss_of = torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, **options)
 
     def epoch() -> None:
-        for rows in torch.randperm(len(images), device="cuda").split(BATCH):
+        for rows in torch.randperm(len(images), device=DEVICE).split(BATCH):
             optimizer.zero_grad()
             loss = loss_of(model(images[rows]), labels[rows])
             loss.backward()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.measure import Arm, interleaved
+from bench.measure import Effort, Line, Lines, Said, interleaved
 from core import training
 from core.datasets import Dataset
 from core.spec import PenaltySpec, RunSpec
 from core.training import Trainer
 
+NAME = "penalty"
 WITHOUT = "no penalty"
 EVERY = (PenaltySpec().every, 4 * PenaltySpec().every)
 
@@ -18,12 +19,16 @@ def name(every: int) -> str:
     return f"penalty, N = {every}"
 
 
-def measure(rounds: int, data: Dataset) -> list[Arm]:
-    """An epoch of the data set, 784-300-200-100-50-10, batch 32, without and with the penalty."""
+def lines(effort: Effort) -> Lines:
+    """An epoch of the data set, 784-300-200-100-50-10, batch 32, with the penalty and without."""
+    data = effort.data()
+    yield Said(NAME, f"One epoch of {data.name} with the nuclear-norm penalty, 784-300-200-100-50-10, batch 32")
     arms = {WITHOUT: _epoch(RunSpec(pruning=None), data)}
     for every in EVERY:
         arms[name(every)] = _epoch(RunSpec(pruning=None, penalty=PenaltySpec(every=every)), data)
-    return interleaved(arms, rounds)
+    timed = interleaved(arms, effort.few)
+    for every in EVERY:
+        yield Line(NAME, timed[name(every)], timed[WITHOUT], "at least 0.33 on MNIST")
 
 
 def _epoch(spec: RunSpec, data: Dataset) -> Callable[[], None]:

@@ -1,4 +1,5 @@
-"""The app's server with a stopwatch on its fragments: each rerun's milliseconds go to the file BENCH_TIMES."""
+"""`python -m bench.timed_server SCRIPT …` is `streamlit run SCRIPT …` with a stopwatch on its fragments: the milliseconds of
+each rerun go to the file BENCH_TIMES."""
 
 import functools
 import os
@@ -28,5 +29,5 @@ def timed_fragment(function, **options):
 
 if __name__ == "__main__":
     streamlit.fragment = timed_fragment
-    sys.argv = ["streamlit", "run", "app.py", "--server.port", sys.argv[1], "--server.headless", "true"]
+    sys.argv = ["streamlit", "run", *sys.argv[1:]]
     cli.main()
