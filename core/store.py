@@ -44,7 +44,8 @@ class StoreError(ValueError):
 
 @dataclass(frozen=True)
 class StoredRun:
-    """What the list of runs shows of one run. `spec` is None and `problem` says why where its folder cannot be read."""
+    """What the list of runs shows of one run. `spec` is None and `problem` says why where its folder cannot be read.
+    achieved: the share of all weights that is zero, 0..1. test_accuracy: 0..1, None where the run did not end."""
 
     key: str
     label: str
@@ -56,6 +57,8 @@ class StoredRun:
     size: int
     parent: str | None
     problem: str | None = None
+    achieved: float = 0.0
+    test_accuracy: float | None = None
 
     @property
     def last_epoch(self) -> int:
@@ -117,8 +120,11 @@ class Store:
             problem = f"the run {key} cannot be opened: {error}"
         finished = ended is not None and (folder / "done.json").is_file()
         reason = ended["reason"] if finished else None
+        achieved = next((line["achieved"] for line in lines[::-1] if line["kind"] == "Pruned"), 0.0)
+        accuracy = ended["test_accuracy"] if ended else None
+        size = sum(files.values())
         return StoredRun(
-            key, label, spec, finished, reason, tuple(epochs), changed, sum(files.values()), parent, problem
+            key, label, spec, finished, reason, tuple(epochs), changed, size, parent, problem, achieved, accuracy
         )
 
     def events(self, key: str) -> list[Event]:

@@ -60,17 +60,15 @@ def draw() -> None:
 def _row(run: StoredRun) -> dict[str, object]:
     job = services.board().job(run.key)
     shipped = services.store_of(run.key) is services.example()
-    log = services.store_of(run.key).log(run.key)
     state = "finished" if run.finished else "unfinished"
-    final = next((line for line in log if line["kind"] == "Finished"), None)
     if job and job.live and job.key == run.key:
         state = job.state
     return {
         "run": run.label + (" · ships with the explorer" if shipped else " · branch" if run.parent else ""),
         "state": state if not run.problem else "cannot be read",
         "epochs": run.last_epoch,
-        "test accuracy, %": round(100 * final["test_accuracy"], 2) if final else None,
-        "weights zero, %": round(100 * scene.achieved(log), 1),
+        "test accuracy, %": None if run.test_accuracy is None else round(100 * run.test_accuracy, 2),
+        "weights zero, %": round(100 * run.achieved, 1),
         "size, MB": run.size / 1e6,
         "ended because": run.problem or run.reason or "",
         "key": run.key,
