@@ -2,9 +2,7 @@
 
 joblib hands the specs to n lanes, and every lane has one process of its own (loky), so a process that dies takes nobody
 else's run along and it is known whose run it was: that run is taken up once more, from its last stored epoch, in a new
-process; if that dies too, it is a failed row. One thread a process: a second one changes last bits and stalls. A run still
-trains one network; where a GPU would rather train many of one shape as a stack (`training.Trainer` takes one), `trained` is
-what would get several specs at once.
+process; if that dies too, it is a failed row. One thread a process: a second one changes last bits and stalls.
 """
 
 from __future__ import annotations

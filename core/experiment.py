@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from core.recipe import CutOrder
 from core.snapshot import Snapshot, TrainingState
 from core.spec import ENGINE, RunSpec
 from core.store import Store
-from core.training import Trainer
+from core.training import Measured, Trainer
 
 # Singular value decompositions of small matrices on several threads give other last bits, and crawl beside a busy core.
 _BLAS = threadpoolctl.ThreadpoolController()
@@ -114,70 +114,118 @@ def _train(
     store: Store | None,
     device: str | None,
 ) -> Iterator[Event]:
-    class_sizes = np.bincount(data.y_valid, minlength=len(data.class_names))
+    course = Course(spec, data, store, moment)
+    trainer = Trainer(data, [spec], [course.state], device)
     if moment is None:
-        state, policy, epoch, reason = training.start(spec, data), recipe.State(), 0, None
-    else:
-        state, policy, epoch, reason = moment.state, moment.policy, moment.epoch, moment.ended
-    trainer = Trainer(data, [spec], [state], device)
-    if moment is None:
-        sizes = [weight.size for weight in state.weights]
-        started = Started(weights=sum(sizes), hidden_weights=sum(sizes[:-1]))
-        if store:
-            by_class = trainer.evaluate(by_class=True)[0].fired_by_class
-            stages = (_singular_values(state),)
-            first = Snapshot(0, state.weights, state, state.fired, 0, policy, by_class, class_sizes, stages)
-            store.append(spec.key(), [started], first)
-        yield started
-    while reason is None:
-        epoch += 1
-        if policy.rewind:
-            policy = replace(policy, rewind=False)
-            trainer.load([state.rewound(training.start(spec, data))])
-        began = time.perf_counter()
-        for share in trainer.epoch(epoch, [recipe.penalised(spec, policy, epoch)]):
+        yield course.begin(trainer.evaluate(by_class=True)[0] if store else None)
+
+    def after_cut(state: TrainingState) -> float:
+        trainer.load([state])
+        return trainer.evaluate()[0].accuracy
+
+    while course.reason is None:
+        if course.rewinds():
+            trainer.load([course.state])
+        epoch, began = course.epoch + 1, time.perf_counter()
+        for share in trainer.epoch(epoch, [course.penalised()]):
             if not commands.during(epoch, share):
-                yield Stopped(epoch - 1)
+                yield Stopped(course.epoch)
                 return
         seconds = time.perf_counter() - began
-        measured, valid = trainer.measured[0], trainer.evaluate(by_class=True)[0]
-        trained = state = trainer.states()[0]
-        decision = recipe.after_epoch(spec, policy, epoch, measured.accuracy, measured.loss, valid.loss)
-        policy, reason = decision.state, decision.stop
+        valid = trainer.evaluate(by_class=True)[0]
+        events = course.end_epoch(seconds, trainer.measured[0], valid, trainer.states()[0], after_cut)
+        yield from events
+        if course.reason is None and not commands.between(epoch, len(events) > 1):
+            yield Stopped(epoch)
+            return
+    yield course.finish(provenance(trainer.device))
+
+
+class Course:
+    """One run on its way: what its recipe remembers, its network, where it is kept. Whoever trains it tells it of every epoch.
+
+    epoch: the last one that is over. reason: why the run ends there, None while it goes on."""
+
+    def __init__(self, spec: RunSpec, data: Dataset, store: Store | None, moment: Snapshot | None = None):
+        self.spec, self._data, self._store = spec, data, store
+        self._class_sizes = np.bincount(data.y_valid, minlength=len(data.class_names))
+        if moment is None:
+            self.state, self._policy, self.epoch, self.reason = training.start(spec, data), recipe.State(), 0, None
+        else:
+            self.state, self._policy, self.epoch, self.reason = moment.state, moment.policy, moment.epoch, moment.ended
+
+    def begin(self, valid: Measured | None) -> Started:
+        """Before the first epoch; `valid`, by class, is needed where the run is stored."""
+        state, sizes = self.state, [weight.size for weight in self.state.weights]
+        started = Started(weights=sum(sizes), hidden_weights=sum(sizes[:-1]))
+        if self._store:
+            by_class, stages = valid.fired_by_class, (_singular_values(state),)
+            first = Snapshot(0, state.weights, state, state.fired, 0, self._policy, by_class, self._class_sizes, stages)
+            self._store.append(self.spec.key(), [started], first)
+        return started
+
+    def rewinds(self) -> bool:
+        """Whether the next epoch begins from the start weights; then `state` has them."""
+        if not self._policy.rewind:
+            return False
+        self._policy = replace(self._policy, rewind=False)
+        self.state = self.state.rewound(training.start(self.spec, self._data))
+        return True
+
+    def penalised(self) -> bool:
+        """Whether the penalty is on in the next epoch."""
+        return recipe.penalised(self.spec, self._policy, self.epoch + 1)
+
+    def end_epoch(
+        self,
+        seconds: float,
+        measured: Measured,
+        valid: Measured,
+        trained: TrainingState,
+        after_cut: Callable[[TrainingState], float],
+    ) -> list[Event]:
+        """The next epoch is over, with `trained`: what happened, its cuts made and all of it stored. `measured`: the epoch's
+        running figures. `valid`: by class. `after_cut` trains on from a state and answers its validation accuracy, 0..1."""
+        spec, state = self.spec, trained
+        self.epoch += 1
+        epoch = self.epoch
+        decision = recipe.after_epoch(spec, self._policy, epoch, measured.accuracy, measured.loss, valid.loss)
+        self._policy, reason = decision.state, decision.stop
         events: list[Event] = [EpochEnded(epoch, measured.accuracy, measured.loss, valid.accuracy, valid.loss, seconds)]
         stages = []
         if not all(np.isfinite(weight).all() for weight in state.weights):
             reason = reason or f"diverged: weights became infinite in epoch {epoch}; a smaller learning rate helps"
-        elif store or decision.cuts:
+        elif self._store or decision.cuts:
             stages.append(_singular_values(state))
         accuracy = valid.accuracy
         for order in decision.cuts if stages else ():
-            chosen = cut.choose(spec, order, state, data, epoch, (trained.fired, trained.seen))
+            chosen = cut.choose(spec, order, state, self._data, epoch, (trained.fired, trained.seen))
             state = state.with_kept(chosen.kept)
             if spec.pruning and spec.pruning.reset_counts:
                 state = state.with_counts_reset()
-            trainer.load([state])
             stages.append(_singular_values(state))
-            after = trainer.evaluate()[0].accuracy
+            after = after_cut(state)
             events.append(_pruned(order, epoch, chosen, (accuracy, after), stages[-2:], state))
             accuracy = after
-        reason = (_reason_of_dead_layer(state, epoch) if decision.cuts else None) or reason
-        if store:
-            fired, by_class = (trained.fired, trained.seen), valid.fired_by_class
-            now = Snapshot(epoch, trained.weights, state, *fired, policy, by_class, class_sizes, tuple(stages), reason)
-            store.append(spec.key(), events, now)
+        self.state = state
+        self.reason = (_reason_of_dead_layer(state, epoch) if decision.cuts else None) or reason
+        if self._store:
+            counts, by_class = (trained.fired, trained.seen), valid.fired_by_class
+            sizes, stages = self._class_sizes, tuple(stages)
+            now = Snapshot(epoch, trained.weights, state, *counts, self._policy, by_class, sizes, stages, self.reason)
+            self._store.append(spec.key(), events, now)
             if epoch % QUOTA_EPOCHS == 0:
-                store.keep_within_quota()
-        yield from events
-        if reason is None and not commands.between(epoch, len(events) > 1):
-            yield Stopped(epoch)
-            return
-    network = state.network()
-    finished = Finished(reason, network, network.accuracy(data.x_test, data.y_test))
-    if store:
-        store.finish(spec.key(), finished, provenance(trainer.device))
-        store.keep_within_quota()
-    yield finished
+                self._store.keep_within_quota()
+        return events
+
+    def finish(self, made_on: dict[str, Any]) -> Finished:
+        """The run's end, stored with what it was made on."""
+        network = self.state.network()
+        finished = Finished(self.reason, network, network.accuracy(self._data.x_test, self._data.y_test))
+        if self._store:
+            self._store.finish(self.spec.key(), finished, made_on)
+            self._store.keep_within_quota()
+        return finished
 
 
 def _singular_values(state: TrainingState) -> tuple[np.ndarray, ...]:

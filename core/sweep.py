@@ -1,7 +1,8 @@
 """Many specs at once: a grid of them, what is stored first, the others as they end. Also `python -m core.sweep`.
 
-Specs are trained by worker processes of this machine (`crew`), or by a Dask cluster (`cluster`) where DASK_SCHEDULER_ADDRESS
-names one. However a sweep ends, killed too, nothing that is stored is lost or trained again: asked once more, it goes on.
+Specs are trained by worker processes of this machine (`crew`), on a GPU as stacks of networks (`stacks`), or by a Dask cluster
+(`cluster`) where DASK_SCHEDULER_ADDRESS names one. However a sweep ends, killed too, nothing that is stored is lost or trained
+again: asked once more, it goes on.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import itertools
 import json
 import numbers
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from core import cluster, crew
@@ -98,8 +101,23 @@ def outcomes(
         return
     if address := cluster.address():
         yield from cluster.train(missing, store, address, going)
-    else:
+        return
+    for outcome in _stacked(missing, store, going):
+        missing.remove(outcome.spec)
+        yield outcome
+    if missing and going():
         yield from crew.train(missing, store, n_jobs, going)
+
+
+def _stacked(specs: list[RunSpec], store: Store | None, going: Callable[[], bool]) -> Iterator[Outcome]:
+    """Those of the specs that a GPU trains as stacks. Where there can be none torch, which takes seconds, is not loaded."""
+    asked = os.environ.get("PRUNING_DEVICE")
+    driver = Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi") is not None
+    if asked == "cuda" or (not asked and driver):
+        from core import stacks
+
+        if stacks.wanted():
+            yield from stacks.train(tuple(specs), store, going)
 
 
 def run_many(
