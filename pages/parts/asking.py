@@ -24,6 +24,7 @@ SEEDS = (10, 15, 20, 30, 5, 3, 2)
 TARGET, LENGTH = "target", "length"
 LENGTHS = {TARGET: "to the same target", LENGTH: "the same number of epochs"}
 EPOCHS = 40
+PAPERS = ("mnist", "80")  # what the page opens on, where it ships
 QUICK = Study()
 # All that this page's link may hold.
 NAMES = {
@@ -95,10 +96,10 @@ def show(made: str) -> None:
 
 def _of_shipped(switches: _Switches, there: list[Setting]) -> Setting:
     names = {one.dataset: judgement.dataset(one.dataset) for one in there}
-    name = switches.one("Data set", "data", names, always=True)
+    name = switches.one("Data set", "data", names, always=True, usual=PAPERS[0])
     there = [one for one in there if one.dataset == name]
     ratios = {f"{100 * one.ratio:g}": _of_ratio(one.ratio) for one in there}
-    ratio = switches.one("Weights zero at the end", "ratio", ratios, always=True)
+    ratio = switches.one("Weights zero at the end", "ratio", ratios, always=True, usual=PAPERS[1])
     there = [one for one in there if f"{100 * one.ratio:g}" == ratio]
     several = {str(one.rounds): str(one.rounds) for one in there}
     rounds = switches.one("Rounds of pruning", "rounds", several, always=True)
@@ -196,12 +197,22 @@ class _Switches:
             self._wrong.append(f"claim “{self._link['claim'][:30]}”")
         self._said: dict[str, str] = {}
 
-    def one(self, label: str, name: str, options: dict[str, str], help: str | None = None, always: bool = False) -> str:
-        """`always`: the link names it also where it is as usual."""
+    def one(
+        self,
+        label: str,
+        name: str,
+        options: dict[str, str],
+        help: str | None = None,
+        *,
+        always: bool = False,
+        usual: str = "",
+    ) -> str:
+        """`always`: the link names it also where it is as usual, which is the first unless told."""
         values = list(options)
-        self._settle(name, label, values[0], lambda value: value in values, str)
+        usual = usual if usual in values else values[0]
+        self._settle(name, label, usual, lambda value: value in values, str)
         value = st.selectbox(label, values, key=f"judge {name}", format_func=options.__getitem__, help=help)
-        return self._keep(name, value, None if always else values[0], value)
+        return self._keep(name, value, None if always else usual, value)
 
     def many(self, label: str, name: str, options: dict[str, str], usual: list[str], help: str) -> list[str]:
         known = set(options)
