@@ -86,6 +86,17 @@ def test_each_switch_changes_what_is_shown_and_stands_in_the_link(several, shown
     assert shown[-1]["made"] == HERE and shown[-1]["provenance"].endswith("no run is there yet.")
 
 
+def test_rows_that_do_not_say_what_was_right_after_the_last_cut_offer_only_the_end(several, shown):
+    app = arrive("judge", measured=CUT)
+    assert app.sidebar.selectbox(key="judge measured").options == [
+        "yes: at the end of the run (all that these rows hold)"
+    ]
+    assert "retrained after the last cut" in said(app)  # the link asked for it
+    results.FILE.write_text(judgement.table([row | {CUT: 90.0} for row in several]), "utf-8")
+    app = arrive("judge", measured=CUT)
+    assert shown[-1]["setting"].endswith(cards.MEASURED[CUT]) and not app.warning
+
+
 def test_a_link_is_restored_and_nonsense_in_it_is_told(several, shown):
     app = arrive("judge", claim="pca", data="mnist", count=INACTIVITY)
     assert shown[-1]["key"] == key(SETTINGS[2], INACTIVITY) and shown[-1]["open"] == "pca" and not app.warning

@@ -73,7 +73,9 @@ def chosen(shipped: list[Row]) -> Choice:
                 labels = {text: _of_ratio(ratio) for text, ratio in each.items()}
                 setting = replace(setting, ratio=each[switches.one("The cards are about", "card", labels)])
         method = switches.one("Claim 1: which neurons go", "count", COUNTS, always=True)
-        measured = switches.one("Retrained after the last cut", "measured", MEASURED)
+        known = made == HERE or any(row.get(cards.CUT, "") != "" for row in setting.of(shipped))
+        both = MEASURED if known else {cards.END: f"{MEASURED[cards.END]} (all that these rows hold)"}
+        measured = switches.one("Retrained after the last cut", "measured", both)
     if made == HERE and problem:
         st.warning(problem)
     choice = Choice(made, setting, method, measured, asked)
