@@ -397,7 +397,7 @@ function makeJudge(root, report) {
     const n = panels.flatMap((one) => one.arms.map((arm) => arm.n));
     const counts = Math.min(...n) === Math.max(...n) ? `${n[0]}` : `${Math.min(...n)} to ${Math.max(...n)}`;
     const fresh = arms.some((name) => name.startsWith("fresh")) ? " The fresh networks are small and whole: no weight of theirs is zero." : "";
-    say(part.allNote, `Every seed a point, n = ${counts} seeds an arm; diamond and bar: the mean and its 95${NARROW}% interval, each arm by itself, unpaired.${fresh}`);
+    say(part.allNote, `Accuracy at the end of the run. Every seed a point, n = ${counts} seeds an arm; diamond and bar: the mean and its 95${NARROW}% interval, each arm by itself, unpaired.${fresh}`);
   }
 
   function close() {
