@@ -113,5 +113,6 @@ async def _run(
         answer.ParseFromString(content)
         if answer.WhichOneof("type") == "auto_rerun":
             timer = (answer.auto_rerun.interval, answer.auto_rerun.fragment_id)
-        if answer.WhichOneof("type") == "script_finished":
+        early = answer.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN  # the run that it was left for comes next
+        if answer.WhichOneof("type") == "script_finished" and not early:
             return timer

@@ -108,6 +108,12 @@ class JobBoard:
         """Whether a page has shown the run within the last seconds."""
         return time.monotonic() - self._watchers.get(key, -WATCHED_SECONDS) < WATCHED_SECONDS
 
+    def watchers(self, key: str) -> int:
+        """How many visitors' pages have shown the live run `key` within the last seconds."""
+        with self._lock:
+            work, now = self._find(key), time.monotonic()
+            return sum(now - at < WATCHED_SECONDS for at in work.seen.values()) if work else 0
+
     def may_command(self, key: str, visitor: str) -> bool:
         """Whether pause, step and stop are this visitor's: who started the run, or anyone once that browser is gone."""
         with self._lock:

@@ -331,6 +331,16 @@ def test_a_notice_and_a_torn_line_of_the_worker_are_survived(board, whole):
     assert_same_end(store, whole, key)
 
 
+def test_watchers_are_counted_while_they_look(board, monkeypatch):
+    monkeypatch.setattr(board, "_launch", lambda work: None)  # it stays in the queue
+    key = board.start(digits(seed=11), "ann").key
+    for visitor in ("ann", "bob", "bob", "eve"):
+        board.seen(key, visitor)
+    assert board.watchers(key) == 3 and board.watchers("unknown") == 0
+    monkeypatch.setattr(jobs, "WATCHED_SECONDS", 0.0)
+    assert board.watchers(key) == 0
+
+
 # Deleting
 
 

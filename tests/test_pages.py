@@ -8,8 +8,9 @@ from streamlit.testing.v1 import AppTest
 from visiting import PAGES, REPOSITORY, button, said, visit
 
 from core import criteria, datasets, experiment, spec
+from core.job import Job
 from core.spec import PenaltySpec, PruningSpec, RunSpec, as_released
-from pages.parts import services, sidebar
+from pages.parts import services, session, sidebar, watching
 
 
 def choose(app: AppTest, **choices) -> AppTest:
@@ -391,3 +392,17 @@ def test_a_run_on_the_page_can_be_taken_to_the_slider(with_runs):
     assert not app.exception
     assert app.sidebar.selectbox(key="slider run").value == digits().key()
     assert app.sidebar.select_slider(key="slider epoch").value == with_runs.open(digits().key()).last_epoch
+
+
+def test_a_crowd_asks_less_often_so_that_all_are_answered_in_time(cache, monkeypatch):
+    live = Job("key", "run", "ann", "a run", state="training")
+    monkeypatch.setattr(session, "watched", lambda: "key")
+    monkeypatch.setattr(session, "hurrying", lambda: False)
+    monkeypatch.setattr(services.board(), "job", lambda key: live)
+    paces = []
+    for watchers in (1, 15, 16, 30, 32):
+        monkeypatch.setattr(services.board(), "watchers", lambda key, n=watchers: n)
+        paces.append(watching._pace() / watching.LIVE_SECONDS)
+    assert paces == pytest.approx([1, 1, 1.5, 1.5, 2])
+    monkeypatch.setattr(session, "hurrying", lambda: True)
+    assert watching._pace() == watching.LIVE_SECONDS  # who has just pressed something sees it at once

@@ -12,6 +12,7 @@ from pages.parts import controls, elements, replay, services, session
 from pages.parts.services import Look
 
 LIVE_SECONDS, IDLE_SECONDS, REPLAY_SECONDS = 0.4, 3.0, 0.6
+CROWD = 16  # with so many watchers more each asks half as often again, or the server answers none of them in time
 PICTURES_EVERY = 8  # epochs of a run at full speed between two sets of pictures; a held run always has them
 
 
@@ -22,9 +23,12 @@ def draw(spec: RunSpec | None, visitor: str) -> None:
 
 
 def _pace() -> float:
-    job = services.board().job(session.watched() or "")
-    if (job and job.live and not job.held) or session.hurrying():
+    board = services.board()
+    job = board.job(session.watched() or "")
+    if session.hurrying():
         return LIVE_SECONDS
+    if job and job.live and not job.held:
+        return LIVE_SECONDS * (1 + board.watchers(job.key) // CROWD / 2)
     return REPLAY_SECONDS if replay.playing() else IDLE_SECONDS
 
 
