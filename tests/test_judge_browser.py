@@ -198,11 +198,11 @@ def test_what_is_taken_away_is_what_is_shown(readers, tmp_path):
 
 def test_a_set_streams_onto_the_page_and_can_be_stopped_and_gone_on_with(readers, server):
     ann, bob = readers(), readers(LAPTOP)
+    bob.open(LINK)
     ann.open(LINK)
     ann.element.evaluate("element => { element.known = true; }")
     ann.press("Run it here: this set of 40 runs")
     ann.sees(re.compile("This set begins|runs are there"))
-    bob.open(LINK)
     assert ann.sign("word").startswith("? Can't tell yet")
     ann.page.set_default_timeout(240_000)
     ann.page.get_by_text(re.compile(r"^\d+ of 40 runs are there, about .* left$")).wait_for()

@@ -14,7 +14,7 @@ from core.study import Kept, Study
 from pages.parts import agreeing, asking, claims, elements, recomputing, services, session
 from pages.parts.asking import QUICK, Choice
 
-LIVE_SECONDS = 1.0
+LIVE_SECONDS, IDLE_SECONDS = 1.0, 5.0
 TITLE = "Which of the paper's claims hold?"
 ASKED = "Every claim over many seeds, against fair controls, by a rule that was fixed before the results."
 
@@ -54,7 +54,9 @@ def _follow(choice: Choice, visitor: str, pace: float | None) -> None:
 
 def _pace(choice: Choice) -> float | None:
     jobs = [_job(choice), recomputing.job()]
-    return LIVE_SECONDS if any(job and job.live for job in jobs) else None
+    if any(job and job.live for job in jobs):
+        return LIVE_SECONDS
+    return IDLE_SECONDS if choice.made == HERE else None  # a class waits for the set that the lecturer is about to start
 
 
 def _job(choice: Choice) -> Job | None:
