@@ -56,7 +56,8 @@ def _pace(choice: Choice) -> float | None:
     jobs = [_job(choice), recomputing.job()]
     if any(job and job.live for job in jobs):
         return LIVE_SECONDS
-    return IDLE_SECONDS if choice.made == HERE else None  # a class waits for the set that the lecturer is about to start
+    # A class waits here for the set that the lecturer is about to start.
+    return IDLE_SECONDS if choice.made == HERE else None
 
 
 def _job(choice: Choice) -> Job | None:
