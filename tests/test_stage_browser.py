@@ -452,7 +452,7 @@ def test_a_copied_link_restores_the_view_in_another_browser(visitors, server):
 
 
 SCREENS = [
-    ({"width": 1280, "height": 720}, 1),
+    pytest.param({"width": 1280, "height": 720}, 1, marks=pytest.mark.slow),
     ({"width": 853, "height": 480}, 1.5),
     ({"width": 1920, "height": 1080}, 1),
 ]
