@@ -170,7 +170,7 @@ def _button(choice: Choice, job: Job | None, visitor: str) -> None:
     if job and job.live:
         if choice.made == HERE:
             mine = services.board().may_command(job.key, visitor)
-            st.button("Stop", key="judge stop", disabled=not mine, on_click=_stop, args=(job.key, visitor),
+            st.button("Stop", key="judge stop", disabled=not mine, on_click=session.stop, args=(job.key, visitor),
                       help="The runs made so far are kept." if mine else "It was started in another browser.")  # fmt: skip
         else:
             st.caption(
@@ -205,13 +205,6 @@ def _start(asked: Study, visitor: str) -> None:
         label = f"{_name(asked)} of the page Judge"
         board.work("sweep", asked.key, label, visitor, board.store, study=asdict(asked))
         board.seen(asked.key, visitor)
-    except ValueError as error:
-        session.refuse(error)
-
-
-def _stop(key: str, visitor: str) -> None:
-    try:
-        services.board().command(key, visitor, "stop")
     except ValueError as error:
         session.refuse(error)
 

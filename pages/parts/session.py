@@ -47,6 +47,14 @@ def hurrying() -> bool:
     return time.monotonic() < st.session_state.get("hurry until", 0.0)
 
 
+def stop(key: str, visitor: str) -> None:
+    """Asks the job `key` to stop; a refusal is told. For buttons' callbacks."""
+    try:
+        services.board().command(key, visitor, "stop")
+    except ValueError as error:
+        refuse(error)
+
+
 def refuse(error: ValueError) -> None:
     """Keeps the sentence on the page long enough to be read, however often the page is drawn meanwhile."""
     st.session_state["refused"] = (str(error), time.monotonic() + REFUSAL_SECONDS)

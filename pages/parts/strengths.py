@@ -62,7 +62,7 @@ def moving(key: str) -> bool:
 def _button(run: StoredRun, job: Job | None, search: Search | None, visitor: str) -> None:
     if job and job.live:
         mine = services.board().may_command(job.key, visitor)
-        st.button("Stop the search", key="strength stop", disabled=not mine, on_click=_stop, args=(job.key, visitor),
+        st.button("Stop the search", key="strength stop", disabled=not mine, on_click=session.stop, args=(job.key, visitor),
                   help="The tries made so far are kept." if mine else "It was started in another browser.")  # fmt: skip
         return
     if search and (search.found is not None or search.problem):
@@ -83,13 +83,6 @@ def _start(run: StoredRun, visitor: str) -> None:
     label = f"search for the penalty beside {run.label}"
     try:
         services.board().work("strength", _key(run.key), label, visitor, services.store_of(run.key), run=run.key)
-    except ValueError as error:
-        session.refuse(error)
-
-
-def _stop(key: str, visitor: str) -> None:
-    try:
-        services.board().command(key, visitor, "stop")
     except ValueError as error:
         session.refuse(error)
 
