@@ -38,6 +38,25 @@ AGAIN = """async ({ js, html }) => {
   return counts;
 }"""
 
+# Two calls for one element; the first is cleaned up only after the second came, as Streamlit does under load.
+OVERTAKEN = """async (js) => {
+  const { default: mount } = await import(URL.createObjectURL(new Blob([js], { type: "text/javascript" })));
+  const parentElement = document.body.appendChild(document.createElement("div"));
+  parentElement.innerHTML = "<p></p>";
+  globalThis.told = [];
+  const call = (data) => mount({ parentElement, data, setStateValue() {}, setTriggerValue() {} });
+  const [first, second] = [call("one"), call("two")];
+  first();
+  call("three")();
+  second();
+  call("four");
+  return told;
+}"""
+RECORDER = """export default keepMounted("p", () => {
+  told.push("made");
+  return { show: (data) => told.push(data), close: () => told.push("closed") };
+});"""
+
 
 class Viewer(Visitor):
     """A visitor of the page on low rank."""
@@ -401,6 +420,13 @@ def test_an_element_put_up_again_in_the_same_nodes_is_there_once(viewers):
     }
     counts = ann.page.evaluate(AGAIN, values)
     assert counts[0] == counts[1] > 0
+
+
+def test_a_call_that_was_overtaken_does_not_close_the_picture_of_the_next(viewers):
+    ann = viewers()
+    ann.page.goto("about:blank")
+    told = ann.page.evaluate(OVERTAKEN, (PARTS / "shared.js").read_text("utf-8") + RECORDER)
+    assert told == ["made", "one", "two", "three", "closed", "made", "four"]
 
 
 @pytest.mark.parametrize("viewport", [LAPTOP, DESKTOP], ids=lambda size: f"{size['width']}x{size['height']}")

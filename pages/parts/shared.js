@@ -186,7 +186,10 @@ function keepMounted(selector, make) {
     }
     Object.assign(one, { setStateValue, setTriggerValue }); // Streamlit makes new ones at every run
     one.view.show(data);
+    const call = (one.calls = (one.calls || 0) + 1);
     return () => {
+      // A call overtaken by the next one is cleaned up as soon as it ends, while the next one's picture stands in the same nodes.
+      if (call !== one.calls) return;
       one.view.close();
       mounted.delete(parentElement);
     };
