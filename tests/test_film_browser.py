@@ -38,18 +38,25 @@ AGAIN = """async ({ js, html }) => {
   return counts;
 }"""
 
-# Two calls for one element; the first is cleaned up only after the second came, as Streamlit does under load.
+# Calls for one element as Streamlit makes them under load: a clean-up right after its call says that a newer one overtook it.
 OVERTAKEN = """async (js) => {
   const { default: mount } = await import(URL.createObjectURL(new Blob([js], { type: "text/javascript" })));
   const parentElement = document.body.appendChild(document.createElement("div"));
   parentElement.innerHTML = "<p></p>";
+  const stays = () => new Promise((done) => setTimeout(done, 20));
   globalThis.told = [];
   const call = (data) => mount({ parentElement, data, setStateValue() {}, setTriggerValue() {} });
-  const [first, second] = [call("one"), call("two")];
-  first();
-  call("three")();
-  second();
-  call("four");
+  const first = call("overtaken");
+  const second = call("new");
+  first(); // in their order: nothing is taken back
+  await stays();
+  call("late")(); // made after a newer one: that is shown again
+  await stays();
+  const third = call("newest");
+  await stays();
+  second(); // long over
+  third(); // the end
+  call("again");
   return told;
 }"""
 RECORDER = """export default keepMounted("p", () => {
@@ -426,7 +433,7 @@ def test_a_call_that_was_overtaken_does_not_close_the_picture_of_the_next(viewer
     ann = viewers()
     ann.page.goto("about:blank")
     told = ann.page.evaluate(OVERTAKEN, (PARTS / "shared.js").read_text("utf-8") + RECORDER)
-    assert told == ["made", "one", "two", "three", "closed", "made", "four"]
+    assert told == ["made", "overtaken", "new", "late", "new", "newest", "closed", "made", "again"]
 
 
 @pytest.mark.parametrize("viewport", [LAPTOP, DESKTOP], ids=lambda size: f"{size['width']}x{size['height']}")

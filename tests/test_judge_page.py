@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 
 import pytest
+import streamlit as st
 from blobs import unpack
 from streamlit.testing.v1 import AppTest
 from test_judgement import rows
@@ -104,6 +105,23 @@ def test_a_link_is_restored_and_nonsense_in_it_is_told(several, shown):
     assert "The link asks for what is not here" in said(app) and "“abc”" in said(app)
     assert shown[-1]["key"] == key(SETTINGS[2]) and shown[-1]["open"] == "pruning"  # MNIST, where it ships
     assert "x" * 31 not in said(app)
+
+
+def test_a_first_run_that_the_browser_overtakes_loses_nothing_of_the_link(cache, shown, monkeypatch):
+    drawn, draw = [], st.multiselect
+
+    def overtaken(label, *args, **options):
+        drawn.append(label)
+        if len(drawn) == 2:  # the first run ends within the switches
+            st.rerun()
+        return draw(label, *args, **options)
+
+    monkeypatch.setattr(st, "multiselect", overtaken)
+    app = arrive("judge", **LINK)
+    assert link(app).items() >= LINK.items() and button(app, START_SMALL)
+    # A browser too slow to draw the first run learns the switches from the second; what it does not learn, it reports empty.
+    assert all(one.proto.set_value for one in [*app.sidebar.multiselect, *app.sidebar.selectbox, *app.sidebar.number_input])
+    assert app.sidebar.toggle[0].proto.set_value
 
 
 def test_without_shipped_rows_the_page_says_so_and_the_quick_set_is_there(cache, shown, monkeypatch, tmp_path):

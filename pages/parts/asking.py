@@ -191,12 +191,13 @@ class _Switches:
     """Draws switches, at first as the link says. What the link says wrongly is told and left out."""
 
     def __init__(self):
-        first = "judge read" not in st.session_state
-        st.session_state["judge read"] = True
-        self._link = st.query_params.to_dict() if first else {}
-        self._wrong: list[str] = []
-        if self._link.get("claim", "pruning") not in CLAIMS:
-            self._wrong.append(f"claim “{self._link['claim'][:30]}”")
+        state = st.session_state
+        # The whole link is kept: a run that ends half-way, since the browser asks anew, has settled only some switches by it.
+        if "judge asked" not in state:
+            state["judge asked"], state["judge wrong"] = st.query_params.to_dict(), []
+            claim = state["judge asked"].get("claim", "pruning")
+            if claim not in CLAIMS:
+                state["judge wrong"].append(f"claim “{claim[:30]}”")
         self._said: dict[str, str] = {}
 
     def one(
@@ -228,7 +229,7 @@ class _Switches:
         return self._keep(name, value, usual, str(value))
 
     def tick(self, label: str, name: str, help: str) -> bool:
-        self._settle(name, label, False, lambda value: value, lambda text: text == "yes")
+        self._settle(name, label, False, lambda value: value in (False, True), {"yes": True}.__getitem__)
         value = st.toggle(label, key=f"judge {name}", help=help)
         return self._keep(name, value, False, "yes")
 
@@ -236,9 +237,9 @@ class _Switches:
         """Puts into the session what the link is to hold, and tells what the link asked for in vain, as long as nothing else
         is chosen."""
         st.session_state["judge link"] = self._said
-        if self._wrong:
-            text = f"The link asks for what is not here ({', '.join(self._wrong)}); what stands there instead is shown."
-            st.session_state["judge problem"] = text, choice
+        if wrong := st.session_state["judge wrong"]:
+            text = f"The link asks for what is not here ({', '.join(wrong)}); what stands there instead is shown."
+            st.session_state["judge problem"], st.session_state["judge wrong"] = (text, choice), []
         problem, of = st.session_state.get("judge problem", ("", choice))
         if problem and of == choice:
             st.warning(problem)
@@ -247,25 +248,26 @@ class _Switches:
         self, name: str, label: str, usual: Any, allowed: Callable[[Any], Any], read: Callable[[str], Any]
     ) -> None:
         state = st.session_state
-        if f"judge {name}" in state and (not isinstance(usual, str) or allowed(state[f"judge {name}"])):
-            return
-        kept = state.get(f"judge kept {name}")
-        if kept is None or not allowed(kept):
-            kept = self._linked(name.replace(" here", ""), label, usual, allowed, read)
-        state[f"judge {name}"] = kept
+        value = state.get(f"judge {name}")
+        if value is None or isinstance(usual, str) and not allowed(value):
+            value = state.get(f"judge kept {name}")
+            if value is None or not allowed(value):
+                value = self._linked(name.replace(" here", ""), label, usual, allowed, read)
+        # Said in every run, not only in the first: a browser that draws no run but the second would show, and report, another.
+        state[f"judge {name}"] = value
 
     def _linked(
         self, name: str, label: str, usual: Any, allowed: Callable[[Any], Any], read: Callable[[str], Any]
     ) -> Any:
-        text = self._link.get(name)
+        text = st.session_state["judge asked"].get(name)
         if text is None:
             return usual
         try:
             if allowed(value := read(text)):
                 return value
-        except ValueError:
+        except (ValueError, KeyError):
             pass
-        self._wrong.append(f"{label.lower()} “{text[:30]}”")
+        st.session_state["judge wrong"].append(f"{label.lower()} “{text[:30]}”")
         return usual
 
     def _keep(self, name: str, value: Any, usual: Any, text: str) -> Any:

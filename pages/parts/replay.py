@@ -29,14 +29,13 @@ def scrubber(run: StoredRun) -> int:
         place = min(epochs.index(shown) + 1, len(epochs) - 1)
         state[name] = epochs[place]
         state["replay"] = place < len(epochs) - 1
-    state.setdefault(name, epochs[-1])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(
             "Halt" if playing() else "Replay", key="replay button", on_click=_turn, args=(name, epochs), shortcut="L",
             help="Plays the stored run from its start.",
         )  # fmt: skip
         state["shown epoch"] = st.select_slider(
-            "Epoch", options=epochs, key=name, on_change=_halt, label_visibility="collapsed",
+            "Epoch", options=epochs, value=epochs[-1], key=name, on_change=_halt, label_visibility="collapsed",
             format_func=lambda epoch: f"epoch {epoch}",
         )  # fmt: skip
     return state["shown epoch"]

@@ -170,26 +170,34 @@ function say(element, words) {
 /**
  * Mounts once per element and shows every new blob in it: `make(root, report, ask)` -> {show(blob), close()}.
  * `report` keeps a state in Streamlit; `ask` tells it something once.
+ *
+ * Streamlit calls the mounted function once per change, but does not wait for one call before the next: a call that a newer one
+ * has overtaken is cleaned up right after it was made, and may even be made after the newer one. So a clean-up takes back its own
+ * call only, and the newest of the calls left is shown again; without any the view is closed.
  */
 function keepMounted(selector, make) {
   const mounted = new WeakMap();
   return ({ parentElement, data, setStateValue, setTriggerValue }) => {
+    const call = { data, setStateValue, setTriggerValue };
     let one = mounted.get(parentElement);
-    if (!one) {
-      one = { setStateValue, setTriggerValue };
+    if (one) one.calls.push(call);
+    else {
+      one = { calls: [call] };
       mounted.set(parentElement, one);
-      const report = (name, value) => one.setStateValue(name, value);
+      const latest = () => one.calls.at(-1) || call; // Streamlit makes new setters at every run
+      const report = (name, value) => latest().setStateValue(name, value);
       const root = parentElement.querySelector(selector);
       if (root.asItCame === undefined) root.asItCame = root.innerHTML;
       else root.innerHTML = root.asItCame; // Streamlit may take an element down and put it up again in the very same nodes
-      one.view = make(root, report, (wish) => one.setTriggerValue("ask", wish));
+      one.view = make(root, report, (wish) => latest().setTriggerValue("ask", wish));
     }
-    Object.assign(one, { setStateValue, setTriggerValue }); // Streamlit makes new ones at every run
     one.view.show(data);
-    const call = (one.calls = (one.calls || 0) + 1);
+    setTimeout(() => one.calls.splice(0, Math.max(0, one.calls.indexOf(call)))); // it stays: those before it are over
     return () => {
-      // A call overtaken by the next one is cleaned up as soon as it ends, while the next one's picture stands in the same nodes.
-      if (call !== one.calls) return;
+      const latest = one.calls.at(-1) === call;
+      one.calls = one.calls.filter((other) => other !== call);
+      if (!latest) return;
+      if (one.calls.length && parentElement.isConnected) return one.view.show(one.calls.at(-1).data);
       one.view.close();
       mounted.delete(parentElement);
     };
