@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 
 import numpy as np
 
@@ -53,13 +52,14 @@ def lines(effort: Effort) -> Lines:
         f"One epoch of {data.name}, {len(data.x_train):,} images, {'-'.join(map(str, sizes))}, batch {spec.batch_size}; "
         f"one thread; {sizes[0] - lit[0]} inputs are dark in all of them and leave our arrays, and those of our limit",
     )
-    if find_spec("keras"):
-        arms[KERAS] = peers.keras(*given)
+    try:
         import keras
-
-        yield Said(NAME, f"Keras {keras.__version__} on {keras.backend.backend()}")
+    except ImportError as missing:  # of Keras, or of the backend that it is told to use
+        text = f"Keras is left out here ({missing}): pip install keras and a backend, which KERAS_BACKEND names"
+        yield Said(NAME, text)
     else:
-        yield Said(NAME, "Keras is not installed here: that peer is left out (pip install keras, and a backend)")
+        arms[KERAS] = peers.keras(*given)
+        yield Said(NAME, f"Keras {keras.__version__} on {keras.backend.backend()}")
     timed = interleaved(arms, effort.rounds)
     for ours in (OURS, MASKED):
         for peer in [name for name in arms if name not in (OURS, MASKED)]:

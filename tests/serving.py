@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+import weakref
 from pathlib import Path
 
 import pytest
@@ -121,10 +122,9 @@ def chromium():
 class Visitor:
     """One browser of its own (cookies, storage) with one page, that notes what should not be."""
 
-    def __init__(self, chromium, server: Server, viewport, **context):
-        self._server = server
-        self.context = chromium.new_context(viewport=viewport, **context)
-        self.page = self.context.new_page()
+    def __init__(self, context, server: Server):
+        self._server, self.context = server, context
+        self.page = context.new_page()
         self.page.set_default_timeout(SECONDS)
         self.strangers, self.errors = [], []
         own = (server.url(), f"ws://127.0.0.1:{server.port}/", "data:", "blob:")
@@ -169,17 +169,50 @@ class Visitor:
             raise AssertionError(f"{error}; {self.page.url} says:\n{self.page.inner_text('body')}") from None
 
 
+class Profiles:
+    """Browsers' profiles to lend. One that comes back is lent again with its storage emptied: what it has of Streamlit's
+    scripts spares the next visitor a second of loading and compiling. `fresh`: one that was never on any page."""
+
+    def __init__(self, chromium):
+        self._chromium, self._free = chromium, {}
+
+    def lend(self, server: Server, fresh: bool, **options):
+        name = repr(sorted(options.items()))
+        if fresh or not self._free.get(name):
+            return name, self._chromium.new_context(**options)
+        context = self._free[name].pop()
+        page = context.new_page()
+        origin = {"origin": server.url().rstrip("/"), "storageTypes": "local_storage,indexeddb,cache_storage"}
+        context.new_cdp_session(page).send("Storage.clearDataForOrigin", origin)
+        context.clear_cookies()
+        page.close()
+        return name, context
+
+    def take_back(self, name: str, context) -> None:
+        for page in context.pages:
+            page.close()
+        self._free.setdefault(name, []).append(context)
+
+
 @contextlib.contextmanager
 def visits(kind: type[Visitor], chromium, server: Server):
     """Makes visitors of a kind; at the end none of them has asked another host, or met an error."""
     made = []
+    profiles = _PROFILES.setdefault(chromium, Profiles(chromium))
 
-    def make(viewport=DESKTOP, **context) -> Visitor:
-        made.append(kind(chromium, server, viewport, **context))
-        return made[-1]
+    def make(viewport=DESKTOP, *, fresh: bool = False, color_scheme: str = "light", **options) -> Visitor:
+        name, context = profiles.lend(server, fresh, **options)
+        made.append((name, kind(context, server)))
+        page = made[-1][1].page
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=color_scheme)
+        return made[-1][1]
 
     yield make
-    for visitor in made:
-        visitor.context.close()
+    for name, visitor in made:
+        profiles.take_back(name, visitor.context)
         assert visitor.strangers == [], visitor.strangers
         assert visitor.errors == [], visitor.errors
+
+
+_PROFILES = weakref.WeakKeyDictionary()  # by browser

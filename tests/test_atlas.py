@@ -303,7 +303,6 @@ def test_redundancy_and_the_minimum_of_the_run_are_the_atlases_too(criterion, re
 
 
 @pytest.mark.parametrize("criterion", ["activation-frequency", "magnitude"])
-@pytest.mark.slow
 def test_the_atlas_of_the_papers_network_is_the_direct_way(criterion):
     data = datasets.load("mnist-mini")
     network = trained((300, 200, 100, 50), "mnist-mini", 4)

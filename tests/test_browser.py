@@ -120,7 +120,7 @@ def test_a_newcomer_who_only_presses_start_sees_training_and_not_the_example(vis
 
 
 def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):
-    ann = visitors()
+    ann = visitors(fresh=True)
     ann.visit()
     ann.sees("An example that ships with the explorer")
     ann.canvas.wait_for()

@@ -407,7 +407,6 @@ def test_a_second_atlas_waits_for_the_first_and_says_its_place(board, whole):
     assert board.shelf.has(first) and board.shelf.has(second)
 
 
-@pytest.mark.slow
 def test_training_on_after_cuts_fills_its_curve_point_by_point(board, whole):
     choice = Choice(digits().key(), 2)
     key = board.train_on(whole, choice, 1, "ann").key

@@ -120,7 +120,9 @@ def test_a_first_run_that_the_browser_overtakes_loses_nothing_of_the_link(cache,
     app = arrive("judge", **LINK)
     assert link(app).items() >= LINK.items() and button(app, START_SMALL)
     # A browser too slow to draw the first run learns the switches from the second; what it does not learn, it reports empty.
-    assert all(one.proto.set_value for one in [*app.sidebar.multiselect, *app.sidebar.selectbox, *app.sidebar.number_input])
+    assert all(
+        one.proto.set_value for one in [*app.sidebar.multiselect, *app.sidebar.selectbox, *app.sidebar.number_input]
+    )
     assert app.sidebar.toggle[0].proto.set_value
 
 

@@ -142,7 +142,6 @@ def test_neurons_by_hand_are_counted_on_the_server(cache, stage):
     assert "no neuron 999" in wish(app, stage, what="hand", id=9, percent=30, killed=[[0, 999]], spared=[])["said"]
 
 
-@pytest.mark.slow
 def test_prune_here_and_retrain_makes_a_branch_that_can_be_opened_and_undone(with_runs, stage):
     parent = digits(seed=1)
     app = built(visit(run=parent.key()), stage)
@@ -186,7 +185,6 @@ def test_a_branch_of_the_start_weights_is_refused(with_runs, stage):
     assert "choose an epoch from 1" in news["said"]
 
 
-@pytest.mark.slow
 def test_training_on_after_cuts_fills_the_second_curve(with_runs, stage):
     app = built(visit(run=digits(seed=1).key(), epoch="2"), stage)
     news = wish(app, stage, what="retrain", epochs=1)

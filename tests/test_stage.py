@@ -354,7 +354,6 @@ def test_layers_too_wide_for_the_eye_are_pooled_and_it_is_said():
     assert sum(about["rows"] * about["columns"] for about in header["layers"]) <= stage.MOST_PIXELS
 
 
-@pytest.mark.slow
 def test_the_papers_network_with_all_its_controls_is_at_most_a_megabyte_and_a_half():
     data = datasets.load("mnist-mini")
     moment, spec = moment_of(at_random((784, 300, 200, 100, 50, 10)), data), RunSpec(pruning=None)

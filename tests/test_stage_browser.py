@@ -452,7 +452,7 @@ def test_a_copied_link_restores_the_view_in_another_browser(visitors, server):
 
 
 SCREENS = [
-    pytest.param({"width": 1280, "height": 720}, 1, marks=pytest.mark.slow),
+    ({"width": 1280, "height": 720}, 1),
     ({"width": 853, "height": 480}, 1.5),
     ({"width": 1920, "height": 1080}, 1),
 ]
@@ -463,7 +463,7 @@ SCREENS = [
 )
 def test_lecture_mode_fits_the_hall_and_veils_outcomes(visitors, viewport, scale):
     ann = visitors(viewport, device_scale_factor=scale)
-    ann.context.add_init_script(INK)
+    ann.page.add_init_script(INK)
     ann.open("lecture=1")
     ann.page.wait_for_timeout(500)
     assert ann.page.get_by_test_id("stSidebar").count() == 0 or not ann.page.get_by_test_id("stSidebar").is_visible()
@@ -519,7 +519,7 @@ def test_lecture_mode_fits_the_hall_and_veils_outcomes(visitors, viewport, scale
 
 def test_a_class_predicts_before_it_sees(visitors):
     ann = visitors({"width": 1280, "height": 720})
-    ann.context.add_init_script(INK)
+    ann.page.add_init_script(INK)
     ann.open("lecture=1")
     ann.put(58)
     guess = ann.page.get_by_test_id("stage-guess")
@@ -671,7 +671,7 @@ def test_unusual_networks_are_shown_up_to_the_end(visitors, server, make, widths
 
 def test_first_paint(visitors):
     """Informative: the time depends on the machine and is asserted nowhere."""
-    ann = visitors()
+    ann = visitors(fresh=True)
     for visit in ("first", "second"):
         began = time.perf_counter()
         ann.open()

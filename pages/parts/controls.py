@@ -152,13 +152,14 @@ def _progress(job: Job, run: StoredRun | None, log: list) -> None:
         st.progress(0.0, text=place)
         return
     epochs = [line for line in log if line["kind"] == "EpochEnded"]
-    limit = run.spec.max_epochs if run and run.spec else 1
-    text = f"{job.state} · epoch {max(1, job.epoch)} of at most {limit}"
+    text = f"{job.state} · epoch {max(1, job.epoch)}"
+    if run and run.spec:
+        text += f" of at most {run.spec.max_epochs}"
     if epochs:
         pace = max(epochs[-1]["seconds"] * 1.2, job.pace)
         to_go = scene.epochs_to_go(run.spec, log)
         if to_go is None:
-            text += f" · {_duration((limit - epochs[-1]['epoch']) * pace)} at most, to the epoch limit"
+            text += f" · {_duration((run.spec.max_epochs - epochs[-1]['epoch']) * pace)} at most, to the epoch limit"
         else:
             text += f" · about {_duration(to_go * pace)} to the target as things go; cuts to come add to it"
     st.progress(min(1.0, job.share), text=text)

@@ -157,11 +157,15 @@ function makeCurves(root) {
   function drawLevels(floor) {
     const { accuracy, em } = at;
     const right = accuracy.x + accuracy.w;
+    // At the left the curves rise and the first cuts stand; over the target's end there is room unless a late cut says its cost there.
+    const roomAtEnd = header.cuts.every((cut) => right - at.xa(cut.epoch) > 9 * em);
     const level = (value, kind, words, from = accuracy.x) => {
       if (absent(value) || value < floor || value > 1) return;
       const y = at.ya(value);
       layer.axes.append(svg("line", { class: kind, x1: from, x2: right, y1: y, y2: y }));
-      if (words) layer.axes.append(svg("text", { class: "level", x: accuracy.x + 0.3 * em, y, dy: "1.05em" }, words));
+      if (!words) return;
+      const place = kind === "target" && roomAtEnd ? { x: right, dy: "-0.35em", "text-anchor": "end" } : { x: accuracy.x + 0.3 * em, dy: "1.05em" };
+      layer.axes.append(svg("text", { class: "level", y, ...place }, words));
     };
     const coming = header.finished ? [] : [...header.thresholds].sort((a, b) => a - b);
     coming.slice(1).forEach((value) => level(value, "later", "", right - 1.2 * em));
