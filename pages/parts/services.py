@@ -104,7 +104,7 @@ def _looks() -> tuple[threading.Lock, dict[str, Look]]:
 
 
 def look(key: str, *, moving: bool) -> Look:
-    """The run as it is now; one that is `moving`, as it was at most LOOK_SECONDS ago.
+    """The run as it is now; one that is `moving` with quick epochs, as it was at most LOOK_SECONDS ago.
 
     However many sessions watch a run, its log is read and its board is made once: all see the same moment. The lock is held
     while one session looks for all.
@@ -112,12 +112,17 @@ def look(key: str, *, moving: bool) -> Look:
     lock, looks = _looks()
     with lock:
         known = looks.get(key)
-        if known and (moving and time.monotonic() - known.at < LOOK_SECONDS):
+        if known and moving and _quick(known.log) and time.monotonic() - known.at < LOOK_SECONDS:
             return known
         store = store_of(key)
         if known is None or known.run is None or known.store is not store or known.version != store.version(key):
             looks[key] = known = look_into(store, key)
     return known
+
+
+def _quick(log: list[dict[str, Any]]) -> bool:
+    """Whether each look would find a new epoch, to be read and drawn for all sessions. Slower ones are worth having at once."""
+    return not log or log[-1].get("seconds", 0.0) < LOOK_SECONDS
 
 
 def look_into(store: Store, key: str) -> Look:

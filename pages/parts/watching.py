@@ -28,7 +28,7 @@ def _pace() -> float:
     if session.hurrying():
         return LIVE_SECONDS
     if job and job.live and not job.held:
-        return LIVE_SECONDS * (1 + board.watchers(job.key) // CROWD / 2)
+        return LIVE_SECONDS * (1 + board.watchers(job.key) // CROWD / 4)
     return REPLAY_SECONDS if replay.playing() else IDLE_SECONDS
 
 
