@@ -79,12 +79,20 @@ def empty_blob(**words: str | None) -> bytes:
 def visitor() -> str:
     """Who is looking: a token that this browser keeps, so that a reload is the same person."""
     stand_in = st.session_state.setdefault("session token", uuid.uuid4().hex)
+    # In a fragment: the browser's answer is then a fragment's rerun, which waits for its turn. A rerun of the whole page
+    # would break into the callback of a button that was pressed meanwhile, as soon as that looks at the session's state, and
+    # the press would be lost.
+    st.fragment(_introduce)(stand_in)
+    return st.session_state.get("introduced") or stand_in
+
+
+def _introduce(stand_in: str) -> None:
     token = elements.visitor(key="visitor")
     if token and not st.session_state.get("introduced"):
         # A quick hand may have pressed Start before the browser had said who it is.
         board().introduce(stand_in, token)
-        st.session_state["introduced"] = True
-    return token or stand_in
+        st.session_state["introduced"] = token
+        st.rerun()
 
 
 @dataclass(frozen=True, eq=False)
