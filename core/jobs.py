@@ -72,6 +72,7 @@ class JobBoard:
         self._changed = threading.Condition(self._lock)  # notified when a worker has said something
         self._work: list[_Work] = []
         self._watchers: dict[str, float] = {}
+        self._closed = False  # what waits in the queue stays there
 
     @property
     def max_workers(self) -> int:
@@ -240,6 +241,7 @@ class JobBoard:
     def close(self) -> None:
         """Ends every worker; what they stored stays and can be resumed."""
         with self._lock:
+            self._closed = True
             processes = [work.process for work in self._work if work.process and work.process.poll() is None]
             for work in self._work:
                 if work.process and work.process.stdin and not work.process.stdin.closed:
@@ -357,4 +359,5 @@ class JobBoard:
                 what = "training" if work.job.kind == "run" else "working"
                 text = f"the {what} process ended unexpectedly (exit code {code}); {advice}"
                 work.job = replace(work.job, state="failed", text=text)
-            self._pump()
+            if not self._closed:
+                self._pump()
