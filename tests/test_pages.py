@@ -403,6 +403,6 @@ def test_a_crowd_asks_less_often_so_that_all_are_answered_in_time(cache, monkeyp
     for watchers in (1, 15, 16, 30, 32):
         monkeypatch.setattr(services.board(), "watchers", lambda key, n=watchers: n)
         paces.append(watching._pace() / watching.LIVE_SECONDS)
-    assert paces == pytest.approx([1, 1, 1.25, 1.25, 1.5])
+    assert paces == pytest.approx([1, 1, 1.5, 1.5, 2])
     monkeypatch.setattr(session, "hurrying", lambda: True)
     assert watching._pace() == watching.LIVE_SECONDS  # who has just pressed something sees it at once

@@ -12,7 +12,7 @@ from pages.parts import controls, elements, replay, services, session
 from pages.parts.services import Look
 
 LIVE_SECONDS, IDLE_SECONDS, REPLAY_SECONDS = 0.4, 3.0, 0.6
-CROWD = 16  # with so many watchers more each waits a quarter longer, or the server answers none of them in time
+CROWD = 16  # with so many watchers more each asks half as often again, or the server answers none of them in time
 PICTURES_EVERY = 8  # epochs of a run at full speed between two sets of pictures; a held run always has them
 
 
@@ -28,7 +28,7 @@ def _pace() -> float:
     if session.hurrying():
         return LIVE_SECONDS
     if job and job.live and not job.held:
-        return LIVE_SECONDS * (1 + board.watchers(job.key) // CROWD / 4)
+        return LIVE_SECONDS * (1 + board.watchers(job.key) // CROWD / 2)
     return REPLAY_SECONDS if replay.playing() else IDLE_SECONDS
 
 
