@@ -122,16 +122,24 @@ def chromium():
 class Visitor:
     """One browser of its own (cookies, storage) with one page, that notes what should not be."""
 
-    def __init__(self, context, server: Server):
-        self._server, self.context = server, context
-        self.page = context.new_page()
+    def __init__(self, page, server: Server):
+        self._server, self.page, self.context = server, page, page.context
         self.page.set_default_timeout(SECONDS)
         self.strangers, self.errors = [], []
         own = (server.url(), f"ws://127.0.0.1:{server.port}/", "data:", "blob:")
-        self.page.on("request", lambda r: None if r.url.startswith(own) else self.strangers.append(r.url))
-        self.page.on("websocket", lambda s: None if s.url.startswith(own) else self.strangers.append(s.url))
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self._listeners = {
+            "request": lambda r: None if r.url.startswith(own) else self.strangers.append(r.url),
+            "websocket": lambda s: None if s.url.startswith(own) else self.strangers.append(s.url),
+            "console": self._note,
+            "pageerror": lambda error: self.errors.append(str(error)),
+        }
+        for event, listener in self._listeners.items():
+            self.page.on(event, listener)
+
+    def leave(self) -> None:
+        """Off the page; what comes after it is not this visitor's."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
 
     def _note(self, message) -> None:
         # Two things that Streamlit's own script says on a direct link to a page: it asks for /runs/_stcore/… before it tries
@@ -150,7 +158,17 @@ class Visitor:
         self.button(name).click()
 
     def sees(self, text: str | re.Pattern) -> None:
-        self.page.get_by_text(text).first.wait_for()
+        from playwright.sync_api import TimeoutError as TooLate  # here, since it is not installed everywhere
+
+        try:
+            self.page.get_by_text(text).first.wait_for()
+        except TooLate as error:
+            raise AssertionError(f"{error}; {self._said()}") from None
+
+    def pace(self, name: str) -> None:
+        """Chooses how fast epochs follow one another: a run that must not end while one looks at it."""
+        self.page.get_by_role("combobox", name="Pace").click()
+        self.page.get_by_role("option", name=name).click()
 
     def linked(self) -> str | None:
         found = re.search(r"[?&]run=([0-9a-f]+)", self.page.url)
@@ -164,55 +182,63 @@ class Visitor:
             return condition()
 
         try:
-            wait_until(there, SECONDS / 1000, what=what)
+            wait_until(there, SECONDS / 1000, what=what, every=0.05)  # each question costs three processes work
         except AssertionError as error:
-            raise AssertionError(f"{error}; {self.page.url} says:\n{self.page.inner_text('body')}") from None
+            raise AssertionError(f"{error}; {self._said()}") from None
+
+    def _said(self) -> str:
+        return f"{self.page.url} says:\n{self.page.inner_text('body')}"
 
 
-class Profiles:
-    """Browsers' profiles to lend. One that comes back is lent again with its storage emptied: what it has of Streamlit's
-    scripts spares the next visitor a second of loading and compiling. `fresh`: one that was never on any page."""
+class Pages:
+    """Pages to lend, each in a browser's profile of its own. One that comes back is lent again, blank and with its storage
+    emptied: that its process has compiled Streamlit's scripts before saves half of what a visit costs. `fresh`: one that was
+    never used, and is not used again."""
 
     def __init__(self, chromium):
         self._chromium, self._free = chromium, {}
 
-    def lend(self, server: Server, fresh: bool, **options):
-        name = repr(sorted(options.items()))
-        if fresh or not self._free.get(name):
-            return name, self._chromium.new_context(**options)
-        context = self._free[name].pop()
-        page = context.new_page()
-        origin = {"origin": server.url().rstrip("/"), "storageTypes": "local_storage,indexeddb,cache_storage"}
-        context.new_cdp_session(page).send("Storage.clearDataForOrigin", origin)
-        context.clear_cookies()
-        page.close()
-        return name, context
+    def lend(self, fresh: bool, **options):
+        free = self._free.get(_name(options))
+        return free.pop() if free and not fresh else self._chromium.new_context(**options).new_page()
 
-    def take_back(self, name: str, context) -> None:
-        for page in context.pages:
-            page.close()
-        self._free.setdefault(name, []).append(context)
+    def take_back(self, page, server: Server, fresh: bool, **options) -> None:
+        if fresh or page.is_closed():
+            page.context.close()
+            return
+        page.goto("about:blank")
+        page.mouse.move(0, 0)
+        origin = {"origin": server.url().rstrip("/"), "storageTypes": "local_storage,indexeddb,cache_storage"}
+        session = page.context.new_cdp_session(page)
+        session.send("Storage.clearDataForOrigin", origin)
+        session.detach()
+        page.context.clear_cookies()
+        self._free.setdefault(_name(options), []).append(page)
+
+
+def _name(options: dict) -> str:
+    return repr(sorted(options.items()))
 
 
 @contextlib.contextmanager
 def visits(kind: type[Visitor], chromium, server: Server):
     """Makes visitors of a kind; at the end none of them has asked another host, or met an error."""
     made = []
-    profiles = _PROFILES.setdefault(chromium, Profiles(chromium))
+    pages = _PAGES.setdefault(chromium, Pages(chromium))
 
     def make(viewport=DESKTOP, *, fresh: bool = False, color_scheme: str = "light", **options) -> Visitor:
-        name, context = profiles.lend(server, fresh, **options)
-        made.append((name, kind(context, server)))
-        page = made[-1][1].page
+        page = pages.lend(fresh, **options)
+        made.append((kind(page, server), {"fresh": fresh} | options))
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=color_scheme)
-        return made[-1][1]
+        return made[-1][0]
 
     yield make
-    for name, visitor in made:
-        profiles.take_back(name, visitor.context)
+    for visitor, lent in made:
+        visitor.leave()
+        pages.take_back(visitor.page, server, **lent)
         assert visitor.strangers == [], visitor.strangers
         assert visitor.errors == [], visitor.errors
 
 
-_PROFILES = weakref.WeakKeyDictionary()  # by browser
+_PAGES = weakref.WeakKeyDictionary()  # by browser

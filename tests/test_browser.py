@@ -132,6 +132,7 @@ def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):
     ann.page.get_by_role("spinbutton", name="Seed").fill("7")
     ann.page.keyboard.press("Enter")
     ann.until(lambda: "seed=7" in ann.page.url, "the choice in the link")
+    ann.pace("2 epochs a second")
     ann.press("Start")
     ann.until(lambda: ann.linked(), "the run in the link")
     key = ann.linked()
@@ -313,8 +314,7 @@ def test_every_page_fits_the_screen(visitors, server, viewport):
 def test_after_the_server_was_killed_the_run_is_found_and_goes_on(visitors, server):
     ann = visitors()
     key = ann.start(ENDLESS)
-    ann.page.get_by_role("combobox", name="Pace").click()
-    ann.page.get_by_role("option", name="2 epochs a second").click()
+    ann.pace("2 epochs a second")
     ann.wait_for_points(2)
     assert ann.strangers == [] and ann.errors == []
     server.kill()

@@ -462,7 +462,7 @@ SCREENS = [
     "viewport, scale", SCREENS, ids=lambda value: str(value.get("width")) if isinstance(value, dict) else ""
 )
 def test_lecture_mode_fits_the_hall_and_veils_outcomes(visitors, viewport, scale):
-    ann = visitors(viewport, device_scale_factor=scale)
+    ann = visitors(viewport, fresh=True, device_scale_factor=scale)
     ann.page.add_init_script(INK)
     ann.open("lecture=1")
     ann.page.wait_for_timeout(500)
@@ -518,7 +518,7 @@ def test_lecture_mode_fits_the_hall_and_veils_outcomes(visitors, viewport, scale
 
 
 def test_a_class_predicts_before_it_sees(visitors):
-    ann = visitors({"width": 1280, "height": 720})
+    ann = visitors({"width": 1280, "height": 720}, fresh=True)
     ann.page.add_init_script(INK)
     ann.open("lecture=1")
     ann.put(58)
