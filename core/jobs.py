@@ -72,6 +72,7 @@ class JobBoard:
         self._changed = threading.Condition(self._lock)  # notified when a worker has said something
         self._work: list[_Work] = []
         self._watchers: dict[str, float] = {}
+        self._names: dict[str, str] = {}  # stand-in -> the visitor it was
         self._closed = False  # what waits in the queue stays there
 
     @property
@@ -103,7 +104,7 @@ class JobBoard:
             self._watchers[key] = time.monotonic()
             work = self._find(key)
             if work:
-                work.seen[visitor] = time.monotonic()
+                work.seen[self._name(visitor)] = time.monotonic()
 
     def watched(self, key: str) -> bool:
         """Whether a page has shown the run within the last seconds."""
@@ -119,11 +120,13 @@ class JobBoard:
         """Whether pause, step and stop are this visitor's: who started the run, or anyone once that browser is gone."""
         with self._lock:
             work = self._find(key)
-            return bool(work) and (work.job.owner == visitor or self._owner_gone(work))
+            return bool(work) and (work.job.owner == self._name(visitor) or self._owner_gone(work))
 
     def introduce(self, stand_in: str, visitor: str) -> None:
-        """What `stand_in` started is from now on `visitor`'s: the same person under the name that lasts."""
+        """What `stand_in` started, or still starts, is `visitor`'s: the same person under the name that lasts. A button that
+        was drawn before the introduction may be pressed after it, in the stand-in's name."""
         with self._lock:
+            self._names[stand_in] = visitor
             for work in self._work:
                 if work.job.owner == stand_in:
                     work.job = replace(work.job, owner=visitor)
@@ -170,6 +173,7 @@ class JobBoard:
     def command(self, key: str, visitor: str, command: str, **values: Any) -> None:
         """Sends one command to the worker of `key`. Raises JobError if it is not live or not this visitor's."""
         with self._lock:
+            visitor = self._name(visitor)
             work = self._find(key)
             if work is None or not work.job.live:
                 raise JobError("this run is not being trained now: press Start or Resume first")
@@ -263,12 +267,16 @@ class JobBoard:
         exact = (work for work in newest_first if work.job.key == key)
         return next(exact, None) or next((work for work in newest_first if key in work.job.trail), None)
 
+    def _name(self, visitor: str) -> str:
+        return self._names.get(visitor, visitor)
+
     def _owner_gone(self, work: _Work) -> bool:
         return time.monotonic() - work.seen.get(work.job.owner, -ABSENT_SECONDS) >= ABSENT_SECONDS
 
     def _add(self, job: Job, task: dict[str, Any]) -> Job:
         with self._lock:
             self.max_workers  # noqa: B018  a bad setting is refused before anything is queued
+            job = replace(job, owner=self._name(job.owner))
             known = self._find(job.key)
             if known and known.job.live and known.job.key == job.key:
                 return known.job

@@ -8,12 +8,15 @@ again: asked once more, it goes on.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import numbers
 import os
 import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
@@ -177,25 +180,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _sweep(specs: list[RunSpec], store: Store, jobs: int) -> int:
     began, told, trained, failed = time.monotonic(), 0, 0, []
     _say(f"{len(specs)} runs, into {store.root}/")
-    sweep = outcomes(specs, store, jobs)
-    try:
-        for told, outcome in enumerate(sweep, start=1):
-            trained += not outcome.stored
-            if outcome.finished is None:
-                failed.append(outcome)
-                result = f"failed: {outcome.reason}"
-            else:
-                result = f"{outcome.finished.test_accuracy * 100:.2f} %, {outcome.finished.outcome}"
-                result += " (stored)" if outcome.stored else ""
-            each = (time.monotonic() - began) / trained if trained else None
-            _say(f"{progress(told, len(specs), each)}  {outcome.spec.label()}: {result}")
-    except KeyboardInterrupt:
-        sweep.close()
-        _say(f"stopped, {told - len(failed)} of {len(specs)} are stored: the same command goes on from here")
-        return 130
+    with _interruption() as interrupted:
+        sweep = outcomes(specs, store, jobs, lambda: not interrupted.is_set())
+        try:
+            for told, outcome in enumerate(sweep, start=1):
+                trained += not outcome.stored
+                if outcome.finished is None:
+                    failed.append(outcome)
+                    result = f"failed: {outcome.reason}"
+                else:
+                    result = f"{outcome.finished.test_accuracy * 100:.2f} %, {outcome.finished.outcome}"
+                    result += " (stored)" if outcome.stored else ""
+                each = (time.monotonic() - began) / trained if trained else None
+                _say(f"{progress(told, len(specs), each)}  {outcome.spec.label()}: {result}")
+        except KeyboardInterrupt:
+            sweep.close()
+        if interrupted.is_set():
+            _say(f"stopped, {told - len(failed)} of {len(specs)} are stored: the same command goes on from here")
+            return 130
     if failed:
         _say(_listed(failed))
     return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _interruption() -> Iterator[threading.Event]:
+    """Notes a Ctrl-C besides raising it: one that comes while Python collects garbage or calls a library back is swallowed."""
+    interrupted = threading.Event()
+
+    def note(*_: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    mine = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, note) if mine else None
+    try:
+        yield interrupted
+    finally:
+        if mine:
+            signal.signal(signal.SIGINT, before)
 
 
 def progress(done: int, total: int, each: float | None) -> str:

@@ -165,6 +165,10 @@ class Visitor:
         except TooLate as error:
             raise AssertionError(f"{error}; {self._said()}") from None
 
+    def stopped(self) -> None:
+        """Waits until the run can be resumed: a word on the button, which the help of others has too."""
+        self.until(lambda: self.button("Resume").is_visible(), "the run to stop")
+
     def pace(self, name: str) -> None:
         """Chooses how fast epochs follow one another: a run that must not end while one looks at it."""
         self.page.get_by_role("combobox", name="Pace").click()

@@ -116,7 +116,7 @@ def test_a_newcomer_who_only_presses_start_sees_training_and_not_the_example(vis
     eve.sees(re.compile(r"Epoch \d+: .* of training images right"))
     assert not server.store.open(example).finished
     eve.press("Stop")
-    eve.sees("Resume")
+    eve.stopped()
 
 
 def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):
@@ -164,7 +164,7 @@ def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):
     bob.wait_for_points(held + 1)
     assert ann.points == bob.points == server.epochs(key)
     ann.press("Stop")
-    ann.sees("Resume")
+    ann.stopped()
     bob.until(lambda: bob.button("Resume").is_enabled(), "the end of the run on the other browser")
     assert not server.store.open(key).finished
 
@@ -223,7 +223,7 @@ def test_next_cut_holds_before_and_after_agree_with_the_masks_and_a_cut_by_hand_
     ann.press("Go on")
     ann.until(lambda: server.epochs(branch) > by_hand["epoch"] + 1, "the branch to train on")
     ann.press("Stop")
-    ann.sees("Resume")
+    ann.stopped()
 
 
 def test_a_stored_run_is_opened_scrubbed_and_replayed(visitors, server):
@@ -330,4 +330,4 @@ def test_after_the_server_was_killed_the_run_is_found_and_goes_on(visitors, serv
     ann.wait_for_points(stored + 3)
     assert ann.run == key and ann.button("Pause").is_enabled()
     ann.press("Stop")
-    ann.sees("Resume")
+    ann.stopped()

@@ -191,6 +191,19 @@ def test_a_strangers_commands_are_refused_until_the_owner_is_gone(board, monkeyp
     assert not board.may_command(key, "ann") and not board.may_command("unknown", "ann")
 
 
+def test_what_is_asked_for_in_a_stand_ins_name_is_the_visitors_also_after_the_introduction(board):
+    board.introduce("session", "ann")
+    spec = digits(**LONG)
+    assert board.start(spec, "session", pace=0.2).owner == "ann"  # by a button that was drawn before
+    assert board.may_command(spec.key(), "ann") and board.may_command(spec.key(), "session")
+    assert not board.may_command(spec.key(), "bob")
+    board.seen(spec.key(), "session")
+    assert board.watchers(spec.key()) == 1
+    wait_for_state(board, spec.key(), "training")
+    board.command(spec.key(), "session", "stop")
+    assert board.job(spec.key()).owner == "ann"
+
+
 # Cuts by hand
 
 

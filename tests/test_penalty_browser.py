@@ -347,7 +347,7 @@ def test_the_cuts_of_a_run_under_way_come_into_the_same_element(judges, server):
     assert ann.same_nodes() and ann.data("cut") == "1"
     ann.visit(f"?run={key}")
     ann.press("Stop")
-    ann.page.get_by_text("Resume").first.wait_for()
+    ann.stopped()
 
 
 def test_a_run_that_has_no_cut_yet_and_one_that_diverged_say_so(judges, server):

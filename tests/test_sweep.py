@@ -1,5 +1,6 @@
 """Sweeps: every spec comes back once, stored ones first and untrained, the same numbers as alone, whoever is killed."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -325,6 +326,26 @@ def test_a_sweep_that_was_ended_goes_on(store, how):
     after = stamps(store, "done.json")
     assert len(after) == 6 and {key: after[key] for key in finished} == finished
     assert {key: file.stat().st_mtime_ns for key, file in second.items()} == written  # went on, did not begin again
+
+
+def test_a_ctrl_c_that_is_swallowed_ends_the_sweep_all_the_same(store, monkeypatch, capsys):
+    asked = iter((True, True, True, True))
+
+    def swallowed(specs, store, n_jobs, going):
+        for spec in specs:
+            if not going():
+                return
+            next(asked)
+            yield sweep.Outcome(spec, None, "none")
+            with contextlib.suppress(KeyboardInterrupt):  # as Python does in the midst of a garbage collection
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(sweep, "outcomes", swallowed)
+    before = signal.getsignal(signal.SIGINT)
+    assert sweep.main([*SMALL, "max_epochs=1", "--seeds", "0-1", "--cache", str(store.root)]) == 130
+    assert len(list(asked)) == 3  # one run, then the end
+    assert "0 of 4 are stored: the same command goes on from here" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_command_lists_what_failed(store, capsys):
