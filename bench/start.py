@@ -1,22 +1,65 @@
-"""From `streamlit run app.py` to the first page usable, in a browser that is open already; against an app of one line."""
+"""From `streamlit run app.py` to the first page usable, in a browser that is open already, against an app of one line; and
+from Start to the first epoch, of a worker that is forked and of one that is a fresh process."""
 
 from __future__ import annotations
 
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from bench import server
-from bench.measure import Arm, Effort, Line, Lines, Said
+from bench.measure import Arm, Effort, Line, Lines, Said, interleaved
 from bench.server import Server
+from core import processes
+from core.jobs import JobBoard
+from core.spec import RunSpec
 
 NAME = "start"
 OURS, BARE = "streamlit run app.py, to its first page", "an app of one line"
 ONE_LINE = 'import streamlit as st; st.markdown("usable")'
 WANTED = "under 4 s"
+FORKED, FRESH = "Start to the first epoch, forked worker", "the same, a fresh process"
 
 
 def lines(effort: Effort) -> Lines:
+    """From nothing to the first page, and from Start to the first epoch."""
+    yield from _of_the_page(effort)
+    yield from _of_a_run(effort)
+
+
+def _of_a_run(effort: Effort) -> Lines:
+    if not processes.FORKS:
+        yield Said(NAME, "Workers are fresh processes here: this system cannot fork safely")
+        return
+    yield Said(NAME, "Start: the default run (MNIST mini), from the button's call to its first epoch in the store")
+    made: list[JobBoard] = []
+
+    def board() -> JobBoard:
+        for one in made:
+            one.close()  # the run before is over: outside of the time
+        made.append(JobBoard(tempfile.mkdtemp(dir=folder)))
+        return made[-1]
+
+    with tempfile.TemporaryDirectory() as folder:
+        arms = {name: partial(_first_epoch, name == FORKED) for name in (FORKED, FRESH)}
+        timed = interleaved(arms, 1 if effort.quick else effort.rounds, dict.fromkeys(arms, board))
+        board()
+    yield Line(NAME, timed[FORKED], timed[FRESH])
+
+
+def _first_epoch(forks: bool, board: JobBoard) -> None:
+    spec, was = RunSpec(max_epochs=1), processes.FORKS
+    processes.FORKS = forks
+    try:
+        board.start(spec, "bench")
+    finally:
+        processes.FORKS = was
+    while not any(line["kind"] == "EpochEnded" for line in board.store.log(spec.key())):
+        time.sleep(0.005)
+
+
+def _of_the_page(effort: Effort) -> Lines:
     """Pairs of processes, after one of each that warms the files. Usable: the button Start is there and the curves drawn."""
     yield Said(NAME, "Start: from the command to the first page usable, warm; pairs of processes")
     if reason := server.missing():

@@ -11,7 +11,6 @@ import importlib.util
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -19,9 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core import datasets
+from core import datasets, processes
 from core.atlas import Choice
 from core.job import Job, after
+from core.processes import Forked
 from core.shelf import Shelf
 from core.spec import RunSpec
 from core.store import Store
@@ -30,7 +30,6 @@ ABSENT_SECONDS = 30.0  # an owner whose browser was not seen for so long may be 
 WATCHED_SECONDS = 10.0
 MOST_EPOCHS_ON = 50
 ANSWER_SECONDS = 0.25  # how long a command waits for its worker's answer; it is obeyed either way
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class JobError(ValueError):
@@ -56,7 +55,7 @@ class _Work:
 
     job: Job
     task: dict[str, Any]
-    process: subprocess.Popen | None = None
+    process: subprocess.Popen | Forked | None = None
     log: Path | None = None
     seen: dict[str, float] = field(default_factory=dict)  # visitor -> when last seen
 
@@ -317,19 +316,8 @@ class JobBoard:
             )
             work.job = replace(work.job, state="failed", place=0, text=reason + "it writable, then start again")
             return
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
         with errors:
-            work.process = subprocess.Popen(
-                [sys.executable, "-m", "core.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=environment,
-                text=True,
-                encoding="utf-8",
-                creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),
-            )
+            work.process = processes.start(errors)
         work.job = replace(work.job, state="starting", place=0)
         self._send(work, work.task)
         threading.Thread(target=self._read, args=(work, work.process), daemon=True).start()
@@ -345,7 +333,7 @@ class JobBoard:
 
     # -- one thread per worker ---------------------------------------------------------------------------------------
 
-    def _read(self, work: _Work, process: subprocess.Popen) -> None:
+    def _read(self, work: _Work, process: subprocess.Popen | Forked) -> None:
         for line in process.stdout:
             try:
                 said = json.loads(line)

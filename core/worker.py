@@ -336,8 +336,10 @@ TASKS = {
 
 
 def main() -> None:
-    if hasattr(os, "nice"):
-        os.nice(NICE)  # Windows: the parent starts this process with a lower priority class instead
+    if hasattr(os, "setpriority"):
+        os.setpriority(
+            os.PRIO_PROCESS, 0, NICE
+        )  # Windows: the parent starts this process with a lower priority class instead
     output = sys.stdout
     sys.stdout = sys.stderr  # nothing but our own lines may reach the pipe
 

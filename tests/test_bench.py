@@ -35,7 +35,7 @@ from bench import (
 )
 from bench.growth import Point
 from bench.measure import Arm, Effort, Line, Said, interleaved
-from core import criteria, masks, scene, spectra
+from core import criteria, masks, processes, scene, spectra
 from core.criteria import Evidence
 from core.events import EpochEnded
 from core.log import line_of
@@ -95,8 +95,21 @@ def test_what_is_not_installed_is_left_out_with_a_line(monkeypatch):
     assert any(isinstance(one, Said) and "Keras is left out here" in one.text for one in found)
     assert epoch.KERAS not in {one.against.name for one in found if isinstance(one, Line)}
     monkeypatch.setattr(server, "missing", lambda: "there is no browser")
-    for section in (start, pages):
-        assert "there is no browser" in list(section.lines(Effort(quick=True)))[-1].text
+    monkeypatch.setattr(processes, "FORKS", False)
+    for section, words in (
+        (start, "there is no browser"),
+        (pages, "there is no browser"),
+        (start, "cannot fork safely"),
+    ):
+        assert any(words in one.text for one in section.lines(Effort(quick=True)))
+
+
+@pytest.mark.skipif(not processes.FORKS, reason="this system's workers are fresh processes")
+def test_the_first_epoch_is_timed_with_both_kinds_of_worker(monkeypatch):
+    monkeypatch.setattr(server, "missing", lambda: "there is no browser")
+    *_, line = start.lines(Effort(quick=True))
+    assert (line.what.name, line.against.name) == (start.FORKED, start.FRESH) and processes.FORKS
+    assert 0 < line.what.seconds[0] < line.against.seconds[0]  # the fresh one loads torch first
 
 
 def test_a_stack_is_held_against_that_many_runs_one_after_another(monkeypatch):

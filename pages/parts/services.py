@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import scene
+from core import processes, scene
 from core.jobs import JobBoard
 from core.shelf import Shelf
 from core.spec import RunSpec
@@ -21,6 +21,7 @@ from core.store import Store, StoredRun, StoreError
 from pages.parts import elements
 
 LOOK_SECONDS = 0.3
+WARM_SECONDS = 2.0  # after the server's first page was asked for; loading torch beside it would make that late
 EXAMPLE = Path(__file__).resolve().parents[2] / "core" / "data" / "example"
 
 
@@ -38,7 +39,10 @@ def style() -> None:
 
 @st.cache_resource(show_spinner=False)
 def board() -> JobBoard:
-    """The one job board of this server."""
+    """The one job board of this server. Once its first page is there, what starts workers gets ready, so that Start does."""
+    ready = threading.Timer(WARM_SECONDS, processes.warm)
+    ready.daemon = True
+    ready.start()
     return JobBoard(os.environ.get("PRUNING_CACHE") or "cache")
 
 
