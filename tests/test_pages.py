@@ -406,3 +406,19 @@ def test_a_crowd_asks_less_often_so_that_all_are_answered_in_time(cache, monkeyp
     assert paces == pytest.approx([1, 1, 1.5, 1.5, 2])
     monkeypatch.setattr(session, "hurrying", lambda: True)
     assert watching._pace() == watching.LIVE_SECONDS  # who has just pressed something sees it at once
+
+
+def test_a_few_get_pictures_with_each_slow_epoch_and_of_a_crowd_each_in_turn(cache, monkeypatch):
+    live = Job("key", "run", "ann", "a run", state="training")
+    slow, quick, every = [{"seconds": 1.2}], [{"seconds": 0.2}], watching.PICTURES_EVERY
+
+    def due(watchers: int, log: list, visitor: str = "ann") -> list[int]:
+        monkeypatch.setattr(services.board(), "watchers", lambda key: watchers)
+        return [epoch for epoch in range(2 * every) if watching._pictures_due(live, log, epoch, visitor)]
+
+    assert due(watching.FEW, slow) == list(range(2 * every))
+    assert due(watching.FEW, quick) == due(1, quick) == [0, every]
+    crowd = [due(30, log, f"visitor {number}") for number in range(30) for log in (slow, quick)]
+    assert all(len(epochs) == 2 and epochs[1] - epochs[0] == every for epochs in crowd)
+    at_once = [sum(epoch in epochs for epochs in crowd[::2]) for epoch in range(every)]
+    assert sum(at_once) == 30 and max(at_once) <= 10  # never all of them at one epoch

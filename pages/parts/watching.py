@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -13,7 +15,8 @@ from pages.parts.services import Look
 
 LIVE_SECONDS, IDLE_SECONDS, REPLAY_SECONDS = 0.4, 3.0, 0.6
 CROWD = 16  # with so many watchers more each asks half as often again, or the server answers none of them in time
-PICTURES_EVERY = 8  # epochs of a run at full speed between two sets of pictures; a held run always has them
+PICTURES_EVERY = 8  # epochs between two sets of pictures where not each epoch brings them; a held run always has them
+FEW = 4  # so many watchers get pictures with each slow epoch: half a megabyte each, too much for a hall's wireless network
 
 
 def draw(spec: RunSpec | None, visitor: str) -> None:
@@ -49,7 +52,7 @@ def _poll(spec: RunSpec | None, visitor: str, pace: float) -> None:
     elif run is None or run.spec is None or not log:
         _empty(job, run)
     else:
-        _moment(look, job, room)
+        _moment(look, job, room, visitor)
     if _pace() != pace:
         st.rerun()  # the timer belongs to the page's run: only that can change it
 
@@ -92,7 +95,7 @@ def _empty(job: Job | None, run: StoredRun | None) -> None:
     st.markdown(f"#### {text} …")
 
 
-def _moment(look: Look, job: Job | None, room: DeltaGenerator | None) -> None:
+def _moment(look: Look, job: Job | None, room: DeltaGenerator | None, visitor: str) -> None:
     moving = bool(job and job.live and not job.held)
     epoch = look.run.last_epoch
     if not moving and len(look.run.epochs) > 1:
@@ -100,8 +103,7 @@ def _moment(look: Look, job: Job | None, room: DeltaGenerator | None) -> None:
             epoch = replay.scrubber(look.run)
     elif moving:
         st.session_state.pop("shown epoch", None)
-    pictures = not moving or epoch % PICTURES_EVERY == 0 or _slow(look.log)
-    _elements(look, epoch, pictures=pictures)
+    _elements(look, epoch, pictures=not moving or _pictures_due(job, look.log, epoch, visitor))
     if not moving:
         _to_the_slider(look.run, epoch)
         replay.provenance(look.run)
@@ -114,9 +116,13 @@ def _to_the_slider(run: StoredRun, epoch: int) -> None:
         st.switch_page("pages/explore/slider.py")
 
 
-def _slow(log: list) -> bool:
-    """Epochs of a second or more leave time to send pictures with each."""
-    return log[-1].get("seconds", 0.0) >= 1.0
+def _pictures_due(job: Job, log: list, epoch: int, visitor: str) -> bool:
+    """Epochs of a second or more leave time to send pictures with each, to a few; of a crowd, each in turn."""
+    crowd = services.board().watchers(job.key) > FEW
+    if not crowd and log[-1].get("seconds", 0.0) >= 1.0:
+        return True
+    turn = zlib.crc32(visitor.encode()) if crowd else 0
+    return (epoch + turn) % PICTURES_EVERY == 0
 
 
 def _elements(look: Look, epoch: int, *, pictures: bool) -> None:
