@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from serving import DESKTOP, LAPTOP, Visitor, visits
 from small import digits
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from waiting import wait_until
 
 from core import experiment
@@ -167,6 +168,35 @@ def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):
     ann.stopped()
     bob.until(lambda: bob.button("Resume").is_enabled(), "the end of the run on the other browser")
     assert not server.store.open(key).finished
+
+
+def test_a_click_on_the_menu_that_crosses_a_timer_leaves_no_blank_page(visitors):
+    ann, held, crossed = visitors(fresh=True), [], []
+
+    def through(line) -> None:
+        server = line.connect_to_server()
+
+        def forward(message: bytes) -> None:
+            asked = BackMsg.FromString(message)
+            if asked.rerun_script.fragment_id:
+                held.append(message)
+                return
+            server.send(message)
+            while held:  # right behind the click: what the page that is left has asked before
+                server.send(held.pop())
+                crossed.append(asked.rerun_script.page_script_hash)
+
+        line.on_message(forward)
+
+    ann.page.route_web_socket(re.compile("_stcore/stream"), through)
+    ann.visit()
+    ann.sees("An example that ships with the explorer")
+    ann.until(lambda: held, "a question of the page's own")
+    ann.page.get_by_role("link", name="Stored runs").click()
+    ann.page.get_by_test_id("stDataFrame").wait_for()
+    ann.page.wait_for_timeout(500)  # until what was asked is answered
+    ann.page.get_by_test_id("stDataFrame").wait_for()
+    assert crossed and ann.page.url.endswith("/runs")
 
 
 def test_next_cut_holds_before_and_after_agree_with_the_masks_and_a_cut_by_hand_goes_on(visitors, server):

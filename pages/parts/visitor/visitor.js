@@ -22,6 +22,7 @@ export default function ({ parentElement, data, setStateValue }) {
   const box = (parentElement.host || parentElement).closest('[data-testid="stElementContainer"]');
   if (box) box.style.position = "absolute";
   watchForFalseAlarm();
+  watchForBlankPage();
   const token = visitorToken();
   if (data?.known !== token) setStateValue("token", token);
 }
