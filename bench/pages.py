@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench import server
@@ -103,9 +104,13 @@ def visiting(running: Server, spec: RunSpec, count: int) -> Visitors:
 
 
 def watched(running: Server, spec: RunSpec, count: int, epochs: int, visitors: Visitors | None = None) -> Watched:
-    """The next `epochs` epochs, after a moment to settle."""
+    """The next `epochs` epochs, after a moment to settle, in which all visitors come to see the run as it is."""
     store, key = running.store, spec.key()
     time.sleep(SETTLE)
+    if visitors:
+        _wait(lambda: all(one.epochs for one in visitors.seen), "all visitors to be there")
+        newest = len(_seconds(store, key)) + 1
+        _wait(lambda: all(max(dict(one.epochs)) >= newest for one in visitors.seen), "all visitors to see what is new")
     first, heard = len(_seconds(store, key)), [len(one.waits) for one in visitors.seen] if visitors else []
     _wait_epochs(store, key, first + epochs)
     seconds, late, waits = _seconds(store, key)[first : first + epochs], [], []
@@ -123,10 +128,14 @@ def _seconds(store: Store, key: str) -> list[float]:
 
 
 def _wait_epochs(store: Store, key: str, count: int, patience: float = 300) -> None:
+    _wait(lambda: len(_seconds(store, key)) >= count, f"{count} epochs", patience)
+
+
+def _wait(there: Callable[[], bool], what: str, patience: float = 300) -> None:
     until = time.monotonic() + patience
-    while (there := len(_seconds(store, key))) < count:
+    while not there():
         if time.monotonic() > until:
-            raise TimeoutError(f"only {there} of {count} epochs came in {patience:.0f} s")
+            raise TimeoutError(f"waited {patience:.0f} s in vain for {what}")
         time.sleep(0.1)
 
 

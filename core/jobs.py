@@ -58,6 +58,7 @@ class _Work:
     process: subprocess.Popen | Forked | None = None
     log: Path | None = None
     seen: dict[str, float] = field(default_factory=dict)  # visitor -> when last seen
+    news: int = 0  # how often its worker has said more than how far the epoch is
 
 
 class JobBoard:
@@ -119,7 +120,13 @@ class JobBoard:
         """Whether pause, step and stop are this visitor's: who started the run, or anyone once that browser is gone."""
         with self._lock:
             work = self._find(key)
-            return bool(work) and (work.job.owner == self._name(visitor) or self._owner_gone(work))
+            return self.owns(key, visitor) or bool(work) and self._owner_gone(work)
+
+    def owns(self, key: str, visitor: str) -> bool:
+        """Whether this visitor started the run, or took it over."""
+        with self._lock:
+            work = self._find(key)
+            return bool(work) and work.job.owner == self._name(visitor)
 
     def introduce(self, stand_in: str, visitor: str) -> None:
         """What `stand_in` started, or still starts, is `visitor`'s: the same person under the name that lasts. A button that
@@ -130,6 +137,17 @@ class JobBoard:
                 if work.job.owner == stand_in:
                     work.job = replace(work.job, owner=visitor)
                     work.seen[visitor] = time.monotonic()
+
+    def news(self, key: str) -> int:
+        """A number that grows whenever there is more to see of the job `key` than how far its epoch is."""
+        with self._lock:
+            work = self._find(key)
+            return work.news if work else 0
+
+    def wait_for_news(self, key: str, known: int, seconds: float) -> None:
+        """Returns as soon as `news` is not the `known` number any more, at the latest after so many seconds."""
+        with self._lock:
+            self._changed.wait_for(lambda: self.news(key) != known, seconds)
 
     # -- acting ------------------------------------------------------------------------------------------------------
 
@@ -341,6 +359,7 @@ class JobBoard:
                 continue  # a torn last line of a process that was killed
             with self._lock:
                 work.job = after(work.job, said)
+                work.news += said["say"] != "progress"
                 self._changed.notify_all()
         code = process.wait()
         process.stdout.close()
@@ -355,5 +374,7 @@ class JobBoard:
                 what = "training" if work.job.kind == "run" else "working"
                 text = f"the {what} process ended unexpectedly (exit code {code}); {advice}"
                 work.job = replace(work.job, state="failed", text=text)
+            work.news += 1
+            self._changed.notify_all()
             if not self._closed:
                 self._pump()

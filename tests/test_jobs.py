@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import signal
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -182,9 +183,9 @@ def test_a_strangers_commands_are_refused_until_the_owner_is_gone(board, monkeyp
         board.prune(key, "bob", 1, 0.5)
     assert board.may_command(key, "ann") and not board.may_command(key, "bob")
     monkeypatch.setattr(jobs, "ABSENT_SECONDS", 0.0)
-    assert board.may_command(key, "bob")
+    assert board.may_command(key, "bob") and board.owns(key, "ann") and not board.owns(key, "bob")
     board.command(key, "bob", "pause")  # her browser is gone: he takes over
-    assert board.job(key).owner == "bob"
+    assert board.job(key).owner == "bob" and board.owns(key, "bob") and not board.owns("unknown", "bob")
     wait_for_state(board, key, *HELD)
     monkeypatch.setattr(jobs, "ABSENT_SECONDS", 30.0)
     board.seen(key, "bob")
@@ -355,6 +356,25 @@ def test_watchers_are_counted_while_they_look(board, monkeypatch):
 
 
 # Deleting
+
+
+def test_news_are_waited_for_and_progress_within_an_epoch_is_none(board):
+    key = board.start(digits(**LONG), "ann", pace=0.5).key
+    wait_until(lambda: epochs(board, key), what="an epoch")
+    known = board.news(key)
+    board.wait_for_news(key, known, 60)
+    assert board.news(key) == known + 1
+    assert len(epochs(board, key)) >= 2  # it is in the store by then
+    board.command(key, "ann", "pause")
+    wait_for_state(board, key, *HELD)
+    known, began = board.news(key), time.monotonic()
+    board.wait_for_news(key, known, 0.2)
+    assert board.news(key) == known and time.monotonic() - began >= 0.2
+    os.kill(board._work[0].process.pid, signal.SIGKILL)
+    board.wait_for_news(key, known, 60)
+    assert state(board, key) == "failed" and board.news(key) > known
+    assert board.news("unknown") == 0
+    board.wait_for_news("unknown", 1, 60)  # at once
 
 
 def test_a_watched_run_is_not_deleted_and_one_left_alone_is(board, whole, monkeypatch):

@@ -1,5 +1,6 @@
 """Every page through app.py, without a browser: what it says, offers and refuses. Elements and keys: test_browser."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -422,3 +423,35 @@ def test_a_few_get_pictures_with_each_slow_epoch_and_of_a_crowd_each_in_turn(cac
     assert all(len(epochs) == 2 and epochs[1] - epochs[0] == every for epochs in crowd)
     at_once = [sum(epoch in epochs for epochs in crowd[::2]) for epoch in range(every)]
     assert sum(at_once) == 30 and max(at_once) <= 10  # never all of them at one epoch
+
+
+def test_of_a_crowd_who_only_looks_on_is_answered_when_there_is_something_new(cache, monkeypatch):
+    board, state = services.board(), {}
+    watchers, numbers, waited = watching.FEW + 1, [7], []
+    monkeypatch.setattr(board, "watchers", lambda key: watchers)
+    monkeypatch.setattr(board, "owns", lambda key, visitor: visitor == "ann")
+    training = Job("key", "run", "ann", "a run", state="training")
+    assert watching._waits_for_news(training, "bob")
+    assert not watching._waits_for_news(training, "ann")  # her buttons are answered at once
+    assert not watching._waits_for_news(replace(training, state="paused"), "bob")
+    assert not watching._waits_for_news(replace(training, state="finished"), "bob")
+    watchers = watching.FEW
+    assert not watching._waits_for_news(training, "bob")
+
+    def wait_for_news(key, known, seconds):
+        waited.append((key, known))
+        if len(waited) == 3:
+            numbers.append(8)
+
+    monkeypatch.setattr(watching.st, "session_state", state)
+    monkeypatch.setattr(board, "news", lambda key: numbers[-1])
+    monkeypatch.setattr(board, "wait_for_news", wait_for_news)
+    watching._wait_for_news("key")  # nothing was drawn yet: at once
+    assert waited == [] and state["news drawn"] == ("key", 7)
+    watching._wait_for_news("key")
+    assert waited == [("key", 7)] * 3 and state["news drawn"] == ("key", 8)
+    watching._wait_for_news("another")
+    assert len(waited) == 3 and state["news drawn"] == ("another", 8)
+    monkeypatch.setattr(watching, "NEWS_SECONDS", 0.05)
+    board.wait_for_news = lambda key, known, seconds: time.sleep(0.01)
+    watching._wait_for_news("another")  # not longer than that

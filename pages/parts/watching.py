@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 
 import streamlit as st
@@ -14,6 +15,8 @@ from pages.parts import controls, elements, replay, services, session
 from pages.parts.services import Look
 
 LIVE_SECONDS, IDLE_SECONDS, REPLAY_SECONDS = 0.4, 3.0, 0.6
+NEWS_SECONDS = 1.0  # how long a looker-on of a crowd is left without an answer
+LET_IN_SECONDS = 0.1  # how soon a click of that person's ends it
 CROWD = 16  # with so many watchers more each asks half as often again, or the server answers none of them in time
 PICTURES_EVERY = 8  # epochs between two sets of pictures where not each epoch brings them; a held run always has them
 FEW = 4  # so many watchers get pictures with each slow epoch: half a megabyte each, too much for a hall's wireless network
@@ -40,6 +43,9 @@ def _poll(spec: RunSpec | None, visitor: str, pace: float) -> None:
     key = session.watched()
     if key:
         services.board().seen(key, visitor)
+        if job and _waits_for_news(job, visitor):
+            _wait_for_news(job.key)
+            job = services.board().job(key)
     look = services.look(key, moving=bool(job and job.live and not job.held)) if key else None
     run, log = (look.run, look.log) if look else (None, [])
     room = controls.draw(spec, visitor, job, run, log)
@@ -55,6 +61,20 @@ def _poll(spec: RunSpec | None, visitor: str, pace: float) -> None:
         _moment(look, job, room, visitor)
     if _pace() != pace:
         st.rerun()  # the timer belongs to the page's run: only that can change it
+
+
+def _waits_for_news(job: Job, visitor: str) -> bool:
+    """Of a crowd, whoever only looks on is answered when there is something new, and so at once, and once an epoch."""
+    board = services.board()
+    return job.live and not job.held and board.watchers(job.key) > FEW and not board.owns(job.key, visitor)
+
+
+def _wait_for_news(key: str) -> None:
+    board, known, until = services.board(), st.session_state.get("news drawn"), time.monotonic() + NEWS_SECONDS
+    while (key, board.news(key)) == known and time.monotonic() < until:
+        board.wait_for_news(key, known[1], LET_IN_SECONDS)
+        st.session_state.get("news drawn")  # here Streamlit lets in what this person has asked for meanwhile
+    st.session_state["news drawn"] = (key, board.news(key))
 
 
 def _follow() -> Job | None:
