@@ -11,7 +11,7 @@ from visiting import PAGES, REPOSITORY, button, said, visit
 from core import criteria, datasets, experiment, spec
 from core.job import Job
 from core.spec import PenaltySpec, PruningSpec, RunSpec, as_released
-from pages.parts import services, session, sidebar, watching
+from pages.parts import services, sidebar, watching
 
 
 def choose(app: AppTest, **choices) -> AppTest:
@@ -395,20 +395,6 @@ def test_a_run_on_the_page_can_be_taken_to_the_slider(with_runs):
     assert app.sidebar.select_slider(key="slider epoch").value == with_runs.open(digits().key()).last_epoch
 
 
-def test_a_crowd_asks_less_often_so_that_all_are_answered_in_time(cache, monkeypatch):
-    live = Job("key", "run", "ann", "a run", state="training")
-    monkeypatch.setattr(session, "watched", lambda: "key")
-    monkeypatch.setattr(session, "hurrying", lambda: False)
-    monkeypatch.setattr(services.board(), "job", lambda key: live)
-    paces = []
-    for watchers in (1, 15, 16, 30, 32):
-        monkeypatch.setattr(services.board(), "watchers", lambda key, n=watchers: n)
-        paces.append(watching._pace() / watching.LIVE_SECONDS)
-    assert paces == pytest.approx([1, 1, 1.5, 1.5, 2])
-    monkeypatch.setattr(session, "hurrying", lambda: True)
-    assert watching._pace() == watching.LIVE_SECONDS  # who has just pressed something sees it at once
-
-
 def test_a_few_get_pictures_with_each_slow_epoch_and_of_a_crowd_each_in_turn(cache, monkeypatch):
     live = Job("key", "run", "ann", "a run", state="training")
     slow, quick, every = [{"seconds": 1.2}], [{"seconds": 0.2}], watching.PICTURES_EVERY
@@ -446,12 +432,22 @@ def test_of_a_crowd_who_only_looks_on_is_answered_when_there_is_something_new(ca
     monkeypatch.setattr(watching.st, "session_state", state)
     monkeypatch.setattr(board, "news", lambda key: numbers[-1])
     monkeypatch.setattr(board, "wait_for_news", wait_for_news)
+    monkeypatch.setattr(watching, "CROWD_SECONDS", 0.0)
     watching._wait_for_news("key")  # nothing was drawn yet: at once
-    assert waited == [] and state["news drawn"] == ("key", 7)
+    assert waited == [] and state["news drawn"][:2] == ("key", 7)
     watching._wait_for_news("key")
-    assert waited == [("key", 7)] * 3 and state["news drawn"] == ("key", 8)
+    assert waited == [("key", 7)] * 3 and state["news drawn"][:2] == ("key", 8)
     watching._wait_for_news("another")
-    assert len(waited) == 3 and state["news drawn"] == ("another", 8)
-    monkeypatch.setattr(watching, "NEWS_SECONDS", 0.05)
+    assert len(waited) == 3 and state["news drawn"][:2] == ("another", 8)
+    numbers.append(9)
+    watching._wait_for_news("another")  # there are news: at once,
+    assert len(waited) == 3 and state["news drawn"][:2] == ("another", 9)
+    monkeypatch.setattr(watching, "CROWD_SECONDS", 0.1)
+    numbers.append(10)
+    began = state["news drawn"][2]
+    watching._wait_for_news("another")  # but not sooner than the others are answered
+    assert len(waited) == 3 and state["news drawn"][2] - began >= 0.1
     board.wait_for_news = lambda key, known, seconds: time.sleep(0.01)
-    watching._wait_for_news("another")  # not longer than that
+    monkeypatch.setattr(watching, "NEWS_SECONDS", 0.05)
+    watching._wait_for_news("another")  # nor longer than that without any
+    assert state["news drawn"][:2] == ("another", 10)

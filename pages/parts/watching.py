@@ -17,7 +17,7 @@ from pages.parts.services import Look
 LIVE_SECONDS, IDLE_SECONDS, REPLAY_SECONDS = 0.4, 3.0, 0.6
 NEWS_SECONDS = 1.0  # how long a looker-on of a crowd is left without an answer
 LET_IN_SECONDS = 0.1  # how soon a click of that person's ends it
-CROWD = 16  # with so many watchers more each asks half as often again, or the server answers none of them in time
+CROWD_SECONDS = 0.6  # from one answer to the next, however quick the epochs: a server gives some thirty in that time
 PICTURES_EVERY = 8  # epochs between two sets of pictures where not each epoch brings them; a held run always has them
 FEW = 4  # so many watchers get pictures with each slow epoch: half a megabyte each, too much for a hall's wireless network
 
@@ -29,12 +29,9 @@ def draw(spec: RunSpec | None, visitor: str) -> None:
 
 
 def _pace() -> float:
-    board = services.board()
-    job = board.job(session.watched() or "")
-    if session.hurrying():
+    job = services.board().job(session.watched() or "")
+    if session.hurrying() or (job and job.live and not job.held):
         return LIVE_SECONDS
-    if job and job.live and not job.held:
-        return LIVE_SECONDS * (1 + board.watchers(job.key) // CROWD / 2)
     return REPLAY_SECONDS if replay.playing() else IDLE_SECONDS
 
 
@@ -70,11 +67,19 @@ def _waits_for_news(job: Job, visitor: str) -> bool:
 
 
 def _wait_for_news(key: str) -> None:
-    board, known, until = services.board(), st.session_state.get("news drawn"), time.monotonic() + NEWS_SECONDS
-    while (key, board.news(key)) == known and time.monotonic() < until:
-        board.wait_for_news(key, known[1], LET_IN_SECONDS)
+    """Until there are news of the job, and the others of the crowd have had time for theirs."""
+    board, now = services.board(), time.monotonic()
+    drawn, number, when = st.session_state.get("news drawn", (None, 0, now))
+    until, soonest = now + NEWS_SECONDS, when + CROWD_SECONDS
+    while drawn == key and (now := time.monotonic()) < until:
+        if board.news(key) == number:
+            board.wait_for_news(key, number, LET_IN_SECONDS)
+        elif now < soonest:
+            time.sleep(min(LET_IN_SECONDS, soonest - now))
+        else:
+            break
         st.session_state.get("news drawn")  # here Streamlit lets in what this person has asked for meanwhile
-    st.session_state["news drawn"] = (key, board.news(key))
+    st.session_state["news drawn"] = (key, board.news(key), time.monotonic())
 
 
 def _follow() -> Job | None:
