@@ -184,7 +184,6 @@ def sessions(counts: tuple[int, ...], dataset: str, epochs: int) -> Iterator[Poi
                 if count:
                     yield Point("sessions", count, "an update is late, median", 1000 * statistics.median(phase.late))
                     yield Point("sessions", count, "an update is late, at most", 1000 * max(phase.late))
-                    yield Point("sessions", count, "a rerun of the live part", 1000 * statistics.median(phase.waits))
                 if (held := memory(running.process.pid)) is not None:
                     yield Point("sessions", count, "memory of the server", held, "MB")
 

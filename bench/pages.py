@@ -74,7 +74,7 @@ def lines(effort: Effort) -> Lines:
                 )  # fmt: skip
                 wanted = "at most 1 s" if most else ""
                 yield Line(NAME, Arm(f"live update: epoch stored to shown, {who}", phase.late), wanted=wanted)
-                yield Line(NAME, Arm(f"a rerun of the live part, asked to answered, {who}", phase.waits))
+                yield Line(NAME, Arm(f"a rerun of the live part, waiting for news included, {who}", phase.waits))
                 yield from _of_the_browser(running, page, who, 1 if effort.quick else 5)
 
 
