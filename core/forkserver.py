@@ -23,8 +23,12 @@ LOADED = ("core.experiment", "core.film", "core.surveys", "core.retraining", "sk
 
 def main(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started it
+    sys.modules["pyarrow"] = (
+        None  # pandas, which scikit-learn loads, does without: its allocator has a thread of its own
+    )
     for name in LOADED:
         importlib.import_module(name)
+    del sys.modules["pyarrow"]
     gc.collect()
     gc.freeze()  # what is loaded stays shared with the workers
     with socket.socket(fileno=descriptor) as line:

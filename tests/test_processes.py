@@ -108,6 +108,12 @@ def test_a_forked_worker_has_its_askers_folder_and_settings_of_that_moment(store
 
 
 @forking
+def test_the_fork_server_has_one_thread(begin):
+    assert begin().pid > 0  # by then all is loaded
+    assert len(os.listdir(f"/proc/{processes._server._process.pid}/task")) == 1
+
+
+@forking
 def test_a_killed_worker_says_so_and_the_next_one_works(store, begin):
     first, second = begin(), begin()
     say(first, task(store, max_epochs=5000, learning_rate=1e-6))
