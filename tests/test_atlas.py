@@ -302,7 +302,6 @@ def test_redundancy_and_the_minimum_of_the_run_are_the_atlases_too(criterion, re
         assert_atlas_is_direct(made, scores, network, data, scope, **options)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("criterion", ["activation-frequency", "magnitude"])
 def test_the_atlas_of_the_papers_network_is_the_direct_way(criterion):
     data = datasets.load("mnist-mini")

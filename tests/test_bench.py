@@ -58,7 +58,6 @@ def quick(tmp_path_factory):
     return done.stdout, list(csv.DictReader(file.read_text("utf-8").splitlines()))
 
 
-@pytest.mark.slow
 def test_the_quick_run_has_every_line(quick):
     printed, rows = quick
     found = {(row["what"], row["against"]) for row in rows}
@@ -74,7 +73,6 @@ def test_the_quick_run_has_every_line(quick):
     assert "differ on at most 0 test images" in printed or "differ on at most 1 test images" in printed
 
 
-@pytest.mark.slow
 def test_every_line_has_its_ratio_and_what_it_was_taken_on(quick):
     printed, rows = quick
     lines = [row for row in rows if row["against"]]
