@@ -1,12 +1,14 @@
 """A real server and a real Chromium for the tests that need them, and a visitor who notes what should not be."""
 
 import contextlib
+import math
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 import weakref
 from pathlib import Path
@@ -243,6 +245,21 @@ def visits(kind: type[Visitor], chromium, server: Server):
         pages.take_back(visitor.page, server, **lent)
         assert visitor.strangers == [], visitor.strangers
         assert visitor.errors == [], visitor.errors
+
+
+def times_a_plain_page(make, path: str, painted) -> float:
+    """How many times as long as a page without a figure this one takes to its first paint, the best of two each, in browsers
+    that were never there. A ratio, since machines differ. `painted(visitor)` waits for the paint."""
+    best: dict[str, float] = {}
+    for _ in range(2):
+        for one, there in ((path, painted), ("runs", lambda visitor: visitor.sees("runs. This computer"))):
+            visitor = make(fresh=True)
+            began = time.monotonic()
+            visitor.visit(one)
+            there(visitor)
+            best[one] = min(best.get(one, math.inf), time.monotonic() - began)
+            visitor.page.goto("about:blank")
+    return best[path] / best["runs"]
 
 
 _PAGES = weakref.WeakKeyDictionary()  # by browser

@@ -2,11 +2,10 @@
 
 import re
 import shutil
-import time
 
 import numpy as np
 import pytest
-from serving import DESKTOP, LAPTOP, Visitor, server_on, visits
+from serving import DESKTOP, LAPTOP, Visitor, server_on, times_a_plain_page, visits
 from small import digits
 
 from core import contest, datasets, experiment, factors, retraining
@@ -140,15 +139,9 @@ def visitors(chromium, stocked):
         yield make
 
 
-def test_the_first_paint_comes_within_three_seconds(visitors):
-    took = []
-    for _ in range(3):
-        ann = visitors(fresh=True)
-        began = time.monotonic()
-        ann.visit(f"contest?run={KEY}")
-        ann.page.locator("[data-testid=contest-chart] path.line").first.wait_for()
-        took.append(time.monotonic() - began)
-    assert min(took) < 3, took
+def test_the_first_paint_takes_no_more_than_three_times_that_of_a_plain_page(visitors):
+    line = "[data-testid=contest-chart] path.line"
+    assert times_a_plain_page(visitors, f"contest?run={KEY}", lambda ann: ann.page.locator(line).first.wait_for()) < 3
 
 
 def test_every_figure_of_the_table_is_the_contests(visitors, held):
