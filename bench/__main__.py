@@ -17,7 +17,7 @@ from bench import report
 from bench.measure import Effort, Said
 
 # Sections that take the machine for themselves, with the processes and threads that they say, come after those on one thread.
-ON_ONE_THREAD = ("epoch", "run", "cuts", "penalty", "inference")
+ON_ONE_THREAD = ("epoch", "run", "cuts", "penalty", "inference", "arithmetic")
 WITH_MORE = ("atlas", "sweep", "gpu", "start", "pages")
 SECTIONS = ON_ONE_THREAD + WITH_MORE
 

@@ -32,7 +32,7 @@ WANTED = {
 
 def lines(effort: Effort) -> Lines:
     """784-300-200-100-50-10, batch 32; every arm once a round."""
-    spec, data = RunSpec(), effort.data()
+    spec, data = RunSpec(arithmetic="native"), effort.data()
     sizes = (data.x_train.shape[1], *spec.hidden, len(data.class_names))
     # Our step leaves out inputs that are dark in every training image, so its own products are fewer than 784 inputs make.
     lit = (int(data.x_train.any(axis=0).sum()), *sizes[1:])

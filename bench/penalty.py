@@ -23,9 +23,9 @@ def lines(effort: Effort) -> Lines:
     """An epoch of the data set, 784-300-200-100-50-10, batch 32, with the penalty and without."""
     data = effort.data()
     yield Said(NAME, f"One epoch of {data.name} with the nuclear-norm penalty, 784-300-200-100-50-10, batch 32")
-    arms = {WITHOUT: _epoch(RunSpec(pruning=None), data)}
+    arms = {WITHOUT: _epoch(RunSpec(pruning=None, arithmetic="native"), data)}
     for every in EVERY:
-        arms[name(every)] = _epoch(RunSpec(pruning=None, penalty=PenaltySpec(every=every)), data)
+        arms[name(every)] = _epoch(RunSpec(pruning=None, arithmetic="native", penalty=PenaltySpec(every=every)), data)
     timed = interleaved(arms, effort.few)
     for every in EVERY:
         yield Line(NAME, timed[name(every)], timed[WITHOUT], "at least 0.33 on MNIST")

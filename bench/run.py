@@ -38,7 +38,7 @@ def lines(effort: Effort) -> Lines:
     if effort.quick:
         specs = [RunSpec(dataset="digits", hidden=(64, 32), max_epochs=12, pruning=PruningSpec(start_accuracy=0.1))]
     else:
-        specs = [RunSpec(dataset=effort.data().name, seed=seed) for seed in range(effort.few)]
+        specs = [RunSpec(dataset=effort.data().name, seed=seed, arithmetic="native") for seed in range(effort.few)]
     took: dict[str, list[Took]] = {OURS: [], UNSHRUNK: []}
     for spec in specs:
         took[OURS].append(_timed(spec, shrink=True))

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from core import statistics
+from core.arithmetic import UNRECORDED
 from core.paired import REDUCTIONS, RETRAINED
 from core.statistics import Arm, Card, Claim, Rule, Share, Source
 
@@ -92,8 +93,13 @@ def arm(rows: Sequence[Row], name: str, column: str = END, words: str = "") -> A
     return Arm(
         words or NAMES.get(name, name),
         {row["seed"]: row[column] for row in mine},
-        {row["seed"]: Source(row["device"], row["versions"], row["data"]) for row in mine},
+        {row["seed"]: source(row) for row in mine},
     )
+
+
+def source(row: Row) -> Source:
+    """What a row's run was made on; rows from before it was noted are of no recorded family."""
+    return Source(row["device"], row["versions"], row["data"], row.get("family") or UNRECORDED)
 
 
 def questions(

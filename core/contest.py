@@ -21,6 +21,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from core import datasets, grid, lowrank, spectra
+from core.arithmetic import UNRECORDED
 from core.datasets import Dataset
 from core.lowrank import Decomposition
 from core.network import Network
@@ -242,6 +243,15 @@ def pair(store: Store, key: str, twin_store: Store) -> Pair:
         if not one.finished:
             raise ValueError(f"the {name} is not finished: train it to its end first")
     ends = (key, run.last_epoch), (other.key, other.last_epoch)
+    families = [
+        there.provenance(name).get("family", UNRECORDED)
+        for there, (name, _) in zip((store, twin_store), ends, strict=True)
+    ]
+    if families[0] != families[1]:
+        raise ValueError(
+            f"the pruned run was made in another arithmetic ({families[0]}) than its standard twin ({families[1]}), so what "
+            "parts them may be that: train both on one computer, with a seed of which neither is stored"
+        )
     networks = store.network(*ends[0]), twin_store.network(*ends[1])
     return Pair(run.spec, ends[0], networks[0], ends[1], networks[1], datasets.load(run.spec.dataset), cuts[0])
 

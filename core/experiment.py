@@ -10,10 +10,9 @@ from importlib.metadata import version
 from typing import Any, Protocol
 
 import numpy as np
-import threadpoolctl
 import torch
 
-from core import cut, datasets, recipe, spectra, training
+from core import arithmetic, cut, datasets, recipe, spectra, training
 from core.datasets import Dataset
 from core.events import EpochEnded, Event, Finished, Notice, Pruned, Started, Stopped
 from core.masks import Masks
@@ -23,8 +22,6 @@ from core.spec import ENGINE, RunSpec
 from core.store import Store
 from core.training import Measured, Trainer
 
-# Singular value decompositions of small matrices on several threads give other last bits, and crawl beside a busy core.
-_BLAS = threadpoolctl.ThreadpoolController()
 WAIT_SECONDS = 0.2  # between two looks at a lock that another process holds
 QUOTA_EPOCHS = 20  # how often a run looks at the quota
 
@@ -90,13 +87,17 @@ def check(spec: RunSpec, data: Dataset) -> None:
         )
 
 
-def provenance(device: torch.device) -> dict[str, Any]:
-    """What a result was made on: the same spec gives the same bits where all of this is the same."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    packages = ("torch", "numpy", "scikit-learn", "safetensors")
+def provenance(device: torch.device, kind: str) -> dict[str, Any]:
+    """What a result was made on, in the arithmetic `kind`: the same spec gives the same bits where `family` is the same."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else arithmetic.processor()
+    packages = ("torch", "numpy", "scipy", "scikit-learn", "safetensors")
     return {
         "device": device.type,
         "device_name": name,
+        "processor": arithmetic.processor(),
+        "vector_instructions": arithmetic.vector_instructions(),
+        "arithmetic": kind,
+        "family": arithmetic.family(kind, device.type, name),
         "number_type": "float32",
         "threads": torch.get_num_threads(),
         "shrunk": True,
@@ -116,6 +117,10 @@ def _train(
 ) -> Iterator[Event]:
     course = Course(spec, data, store, moment)
     trainer = Trainer(data, [spec], [course.state], device)
+    made_on = provenance(trainer.device, spec.arithmetic)
+    yield from map(Notice, course.trained_by(made_on["family"]))
+    if spec.arithmetic == arithmetic.PORTABLE and trainer.device.type == "cpu":
+        yield from map(Notice, arithmetic.overridden())
     if moment is None:
         yield course.begin(trainer.evaluate(by_class=True)[0] if store else None)
 
@@ -138,7 +143,7 @@ def _train(
         if course.reason is None and not commands.between(epoch, len(events) > 1):
             yield Stopped(epoch)
             return
-    yield course.finish(provenance(trainer.device))
+    yield course.finish(made_on)
 
 
 class Course:
@@ -153,6 +158,20 @@ class Course:
             self.state, self._policy, self.epoch, self.reason = training.start(spec, data), recipe.State(), 0, None
         else:
             self.state, self._policy, self.epoch, self.reason = moment.state, moment.policy, moment.epoch, moment.ended
+        self._family = moment.family if moment else ""
+
+    def trained_by(self, family: str) -> list[str]:
+        """Says whose arithmetic trains from here on. Where it is another one than so far, a sentence comes back: the result is
+        then of no family but its own, since the same spec from its start would end elsewhere."""
+        before = self._family
+        if not before or before.rpartition(", then ")[2] == family:
+            self._family = before or family
+            return []
+        self._family = f"{before}, then {family}"
+        return [
+            f"this run was begun in another arithmetic ({before}) than this computer's ({family}): it goes on, but its numbers "
+            "are neither's; delete it and start it anew to have them all from here"
+        ]
 
     def begin(self, valid: Measured | None) -> Started:
         """Before the first epoch; `valid`, by class, is needed where the run is stored."""
@@ -161,6 +180,7 @@ class Course:
         if self._store:
             by_class, stages = valid.fired_by_class, (_singular_values(state),)
             first = Snapshot(0, state.weights, state, state.fired, 0, self._policy, by_class, self._class_sizes, stages)
+            first = replace(first, family=self._family)
             self._store.append(self.spec.key(), [started], first)
         return started
 
@@ -213,7 +233,7 @@ class Course:
             counts, by_class = (trained.fired, trained.seen), valid.fired_by_class
             sizes, stages = self._class_sizes, tuple(stages)
             now = Snapshot(epoch, trained.weights, state, *counts, self._policy, by_class, sizes, stages, self.reason)
-            self._store.append(spec.key(), events, now)
+            self._store.append(spec.key(), events, replace(now, family=self._family))
             if epoch % QUOTA_EPOCHS == 0:
                 self._store.keep_within_quota()
         return events
@@ -223,14 +243,13 @@ class Course:
         network = self.state.network()
         finished = Finished(self.reason, network, network.accuracy(self._data.x_test, self._data.y_test))
         if self._store:
-            self._store.finish(self.spec.key(), finished, made_on)
+            self._store.finish(self.spec.key(), finished, made_on | {"family": self._family or made_on["family"]})
             self._store.keep_within_quota()
         return finished
 
 
 def _singular_values(state: TrainingState) -> tuple[np.ndarray, ...]:
-    with _BLAS.limit(limits=1):
-        return tuple(spectra.spectrum(weight).values for weight in state.weights[:-1])
+    return tuple(spectra.spectrum(weight).values for weight in state.weights[:-1])
 
 
 def _pruned(

@@ -94,28 +94,29 @@ def provenance(rows: Sequence[Row], made: str) -> str:
         return f"{first}; no run is there yet."
     dates = sorted({row["date"] for row in rows})
     devices, versions = ("; and ".join(sorted({row[name] for row in rows})) for name in ("device", "versions"))
+    families = "; and ".join(sorted({cards.source(row).family for row in rows}))
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    return f"{first}: {len(rows)} runs, made on {when} on {devices} with {versions}."
+    return f"{first}: {len(rows)} runs, made on {when} on {devices} (arithmetic: {families}) with {versions}."
 
 
 def beside(row: Row, accuracy: float, key: str, source: Mapping[str, Any]) -> str:
     """A shipped row beside the same run made here: `accuracy` in %, its key, and what it was made on. In sentences."""
-    mine = statistics.Source.of(source, row["data"])
-    if key != row["key"]:
-        return "It has another key: data or engine are not those of the shipped run, so the two are not the same run."
-    same = (mine.device, mine.versions) == (row["device"], row["versions"])
+    mine, theirs = statistics.Source.of(source, row["data"]), cards.source(row)
+    other_engine = mine.versions.rpartition(", ")[2] != theirs.versions.rpartition(", ")[2]
+    if key != row["key"] and not other_engine:
+        return "It has another key: its data are not those of the shipped run, so the two are not the same run."
+    same_family, same_versions = mine.unlike(theirs) is None and not other_engine, mine.versions == theirs.versions
     if abs(accuracy - row["test_accuracy"]) < 0.005:
-        return (
-            "The same to the last digit shown."
-            if same
-            else "The same, though made on other versions or another device."
-        )
+        return "The same to the last digit shown." if same_family else "The same, though made in another arithmetic."
     gap = statistics.amount(accuracy - row["test_accuracy"], images=row["images"])
-    if same:
-        return f"It differs by {gap} though device and versions are the same: this should not be, please report it."
+    if same_family:
+        return f"It differs by {gap} though arithmetic and versions are the same: this should not be, please report it."
+    if mine.family == theirs.family and not same_versions and not other_engine:
+        return f"It differs by {gap}: other versions round otherwise ({mine.versions} here; {theirs.versions} in what ships)."
+    ships = f"{theirs.family}, {theirs.versions.rpartition(', ')[2]}"
     return (
-        f"It differs by {gap}: other versions or another device round otherwise, and training carries that far ({mine.device} "
-        f"with {mine.versions} here; {row['device']} with {row['versions']} in what ships)."
+        f"It differs by {gap}: other arithmetic ({ships} in what ships; {mine.family} here). These runs are chaotic, so last "
+        "bits and then accuracies differ."
     )
 
 

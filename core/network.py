@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arithmetic import product
+
 ROWS_AT_ONCE = 4096  # bounds the memory of a forward pass over a whole data set
 
 
@@ -63,7 +65,7 @@ class Network:
         layers = []
         signal = np.asarray(x, dtype=np.float32)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            signal = np.maximum(signal @ weight.T + bias, 0)
+            signal = np.maximum(product(signal, weight.T) + bias, 0)
             layers.append(signal)
         return layers
 
@@ -71,8 +73,8 @@ class Network:
         """Logits `(n, classes)` float32 for `x` `(n, features)`."""
         signal = np.asarray(x, dtype=np.float32)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            signal = np.maximum(signal @ weight.T + bias, 0)
-        return signal @ self.weights[-1].T + self.biases[-1]
+            signal = np.maximum(product(signal, weight.T) + bias, 0)
+        return product(signal, self.weights[-1].T) + self.biases[-1]
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """The class of the largest logit for each row of `x`: `(n,)` int64."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import torch
 
+from core.products import Products
 from core.spec import PenaltySpec
 from core.step import Parameters
 
@@ -20,12 +21,12 @@ from core.step import Parameters
 class Penalty:
     """The penalties of a stack of networks, one PenaltySpec each; they share everything but the strength."""
 
-    def __init__(self, specs: Sequence[PenaltySpec], device: torch.device):
+    def __init__(self, specs: Sequence[PenaltySpec], products: Products, device: torch.device):
         """Raises ValueError where the specs differ in more than their strength."""
         first = specs[0]
         if any((one.every, one.method, one.weighting) != (first.every, first.method, first.weighting) for one in specs):
             raise ValueError("the penalties of a stack may differ in their strength and switching only")
-        self.every = first.every
+        self.every, self._products = first.every, products
         self._proximal, self._by_index = first.method == "proximal", first.weighting == "index"
         self._home = torch.device("cpu") if device.type == "mps" else device  # MPS has no float64
         self._strengths = torch.tensor([one.strength for one in specs], dtype=torch.float64, device=self._home)
@@ -45,8 +46,9 @@ class Penalty:
         exact = weight.to(self._home, torch.float64)
         rows, columns = exact.shape[-2:]
         tall = rows > columns
-        squares, vectors = torch.linalg.eigh(exact.mT @ exact if tall else exact @ exact.mT)  # smallest first
-        values = squares.clamp_min(0).sqrt()
+        times = self._products.times
+        squares, vectors = self._products.eigh(times(exact.mT, exact) if tall else times(exact, exact.mT))
+        values = self._products.root(squares.clamp_min(0))
         step = lengths[:, None].expand_as(values)
         if self._by_index:
             step = step * torch.arange(values.shape[-1], 0, -1, device=self._home)  # 1 for the largest
@@ -56,5 +58,5 @@ class Penalty:
             tolerance = values[:, -1:] * max(rows, columns) * torch.finfo(torch.float32).eps
             left = torch.where(values > tolerance, values - step, values)
         factors = torch.where(values > 0, left / values, torch.zeros_like(values))
-        scaled = (vectors * factors[:, None]) @ vectors.mT
-        return (exact @ scaled if tall else scaled @ exact).to(weight.device, weight.dtype)
+        scaled = times(vectors * factors[:, None], vectors.mT)
+        return (times(exact, scaled) if tall else times(scaled, exact)).to(weight.device, weight.dtype)

@@ -19,6 +19,7 @@ import joblib
 import numpy as np
 
 from core import cards, contest, criteria, datasets, equivalence, factors, film, spectra
+from core.arithmetic import UNRECORDED
 from core.cards import FRESH_EPOCHS, FRESH_TARGET, METHOD, Row, Setting
 from core.datasets import Dataset
 from core.paired import REDUCTIONS, RETRAINED
@@ -112,6 +113,7 @@ def row(store: Store, shelf: Shelf, arm: str, spec: RunSpec, setting: Setting) -
     versions = ", ".join(f"{name} {number}" for name, number in sorted(done["versions"].items()))
     device = " ".join(str(done[name]) for name in ("device", "device_name", "number_type"))
     source = {"device": device, "versions": f"{versions}, engine {done['engine']}"}
+    source |= {name: done.get(name, UNRECORDED) for name in ("family", "processor")}
     return made | source | {"data": data.fingerprint, "date": str(datetime.date.today()), "key": key}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import torch
 
+from core.products import Products
 from core.step import Parameters, Step, stream_beside
 
 AT_ONCE = 4  # steps per graph: eight save 1 µs a step, but each is captured anew after every cut, 2.5 ms a step
@@ -19,9 +20,17 @@ IMAGES_AT_ONCE = 16384  # per graph, all networks together: wide stacks and larg
 class Series:
     """`repeats` steps an epoch on batches of `rows` of `images` `(n, features)`. `logits` are those of the last epoch."""
 
-    def __init__(self, parameters: Parameters, images: torch.Tensor, rows: int, repeats: int, at_once: int = 1):
+    def __init__(
+        self,
+        parameters: Parameters,
+        products: Products,
+        images: torch.Tensor,
+        rows: int,
+        repeats: int,
+        at_once: int = 1,
+    ):
         self.rows, self._parameters, self._images = rows, parameters, images
-        self.step = Step(parameters, rows, images.shape[1])
+        self.step = Step(parameters, products, rows, images.shape[1])
         self.logits = torch.zeros(repeats, *self.step.output_shape, device=images.device)
         self._batches = torch.zeros(at_once, rows * parameters.count, images.shape[1], device=images.device)
         self._inputs = self._batches.view(at_once, *self.step.input_shape)
@@ -45,10 +54,12 @@ class Windows(Series):
     All steps of an epoch go this way, the first too, so that a resumed run gives the same bits.
     """
 
-    def __init__(self, parameters: Parameters, images: torch.Tensor, rows: int, repeats: int, every: int = 0):
+    def __init__(
+        self, parameters: Parameters, products: Products, images: torch.Tensor, rows: int, repeats: int, every: int = 0
+    ):
         most = max(1, min(AT_ONCE, IMAGES_AT_ONCE // (rows * parameters.count), repeats))
         self.length = max(length for length in range(1, most + 1) if every % length == 0)
-        super().__init__(parameters, images, rows, repeats, self.length)
+        super().__init__(parameters, products, images, rows, repeats, self.length)
         self._index = torch.zeros(self._batches.shape[:2], dtype=torch.int64, device=images.device)
         self._onehot, self._logits = (torch.zeros_like(self.logits[: self.length]) for _ in range(2))
         self._corrections = torch.ones(self.length, 2, device=images.device)
@@ -108,9 +119,11 @@ class Windows(Series):
         return torch.cuda.current_stream(self._images.device).record_event() if self._images.is_cuda else None
 
 
-def series(parameters: Parameters, images: torch.Tensor, rows: int, repeats: int, every: int = 0) -> Series:
+def series(
+    parameters: Parameters, products: Products, images: torch.Tensor, rows: int, repeats: int, every: int = 0
+) -> Series:
     """The fastest way to make these steps on the device that holds `images`; where `every` is given, it is told of each
     multiple of it. A single step is not worth a graph."""
     if images.is_cuda and repeats > 1:
-        return Windows(parameters, images, rows, repeats, every)
-    return Series(parameters, images, rows, repeats)
+        return Windows(parameters, products, images, rows, repeats, every)
+    return Series(parameters, products, images, rows, repeats)

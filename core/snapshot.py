@@ -6,6 +6,7 @@ before and after the cut are both there.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import safetensors
 import safetensors.numpy
 
 from core import recipe
+from core.arithmetic import UNRECORDED
 from core.network import Network
 
 WORTH_PACKING = 0.9  # share of non-zero weights under which a matrix is stored without its zeros
@@ -50,6 +52,17 @@ class TrainingState:
         weights = tuple(_masked(start.weights, self.kept))
         return replace(self, weights=weights, biases=start.biases, moments=start.moments, steps=start.steps)
 
+    def fingerprint(self) -> str:
+        """16 hex digits over every weight, bias, mask and count: equal where two networks are the same bit by bit."""
+        groups = {"weight": self.weights, "bias": self.biases, "kept": self.kept, "fired": self.fired}
+        digest = hashlib.sha256()
+        for name, arrays in groups.items():
+            for place, array in enumerate(arrays):
+                plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+                digest.update(f"{name}.{place} {plain.dtype.str} {plain.shape}\n".encode())
+                digest.update(plain.tobytes())
+        return digest.hexdigest()[:16]
+
     def with_counts_reset(self) -> TrainingState:
         """The state with every count at zero."""
         return replace(self, fired=tuple(np.zeros_like(count) for count in self.fired), seen=0)
@@ -63,7 +76,8 @@ class Snapshot:
     the moment of the cut are `fired` (they may be reset in `state`). policy: the recipe's memory. fired_by_class: per hidden
     layer `(classes, units)` int64, on how many of the `class_sizes` validation images of each class the neuron fires, as
     trained. spectra: singular values per stage and hidden layer; stage 0 as trained, stage i after the i-th cut of the epoch;
-    empty where the network diverged. ended: why the run ends here, None if it goes on.
+    empty where the network diverged. ended: why the run ends here, None if it goes on. family: whose arithmetic has trained it
+    so far (`arithmetic.family`), several with ", then " between them where another computer went on.
     """
 
     epoch: int
@@ -76,6 +90,7 @@ class Snapshot:
     class_sizes: np.ndarray
     spectra: tuple[tuple[np.ndarray, ...], ...] = ()
     ended: str | None = None
+    family: str = UNRECORDED
 
     @property
     def cuts(self) -> int:
@@ -116,6 +131,7 @@ class Snapshot:
             "shapes": [weight.shape for weight in self.trained],
             "stages": len(self.spectra),
             "ended": self.ended,
+            "family": self.family,
         }
         # safetensors writes the memory as it lies: a transposed view would be stored wrong without a word.
         arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -213,6 +229,7 @@ def from_bytes(content: bytes) -> Snapshot:
             class_sizes=_read_only(arrays["class_sizes"]),
             spectra=tuple(group(f"spectrum-{stage}") for stage in range(header["stages"])),
             ended=header["ended"],
+            family=header.get("family", UNRECORDED),
         )
     except (safetensors.SafetensorError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ValueError(f"not a snapshot of a run: {error}") from error

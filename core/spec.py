@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import criteria, datasets
+from core.arithmetic import ARITHMETICS
 from core.masks import REDUNDANCIES, SCOPES, ByHand
 
 # Raise it when the same spec would give other numbers: old results then keep their keys and are not mixed up.
-ENGINE = 2
+ENGINE = 3
 WIDEST_ON_PAGE = 1024
 
 BUDGETS = {
@@ -214,6 +215,9 @@ class RunSpec(Checked):
     )  # fmt: skip
     ending: str = option("target", "When the run ends.", choices=ENDINGS)
     early_stopping: str = option("off", "Whether validation loss may end the run.", choices=EARLY_STOPPINGS)
+    arithmetic: str = option(
+        "portable", "Whose matrix products: which computers give the same numbers.", choices=ARITHMETICS
+    )
     pruning: PruningSpec | None = PruningSpec()
     penalty: PenaltySpec | None = None
     hand_cuts: tuple[HandCut, ...] = ()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core import arithmetic
+
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
@@ -40,7 +42,7 @@ def spectrum(weight: np.ndarray) -> Spectrum:
     block = weight[weight.any(axis=1)][:, weight.any(axis=0)]
     values = np.zeros(min(weight.shape), dtype=weight.dtype)
     if block.size:
-        found = np.linalg.svd(block, compute_uv=False)
+        found = arithmetic.singular_values(block)
         values[: found.size] = found
     return from_values(values, weight.shape)
 

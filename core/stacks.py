@@ -52,7 +52,9 @@ def groups(specs: Sequence[RunSpec]) -> list[list[RunSpec]]:
         # A penalty has steps of its own, a rewound network others behind it, and a branch goes on from its parent.
         alone = spec.penalty or spec.hand_cuts or spec.parent or (spec.pruning and spec.pruning.rewind)
         if not alone:
-            alike.setdefault((spec.dataset, spec.hidden, spec.batch_size, spec.optimizer), []).append(spec)
+            alike.setdefault((spec.dataset, spec.hidden, spec.batch_size, spec.optimizer, spec.arithmetic), []).append(
+                spec
+            )
     stacks = [group[begin : begin + MOST] for group in alike.values() for begin in range(0, len(group), MOST)]
     return [stack for stack in stacks if len(stack) > 1]
 
@@ -83,12 +85,16 @@ class _Stack:
     def __init__(self, courses: list[Course], data: Dataset, device: str | None):
         self._courses, self._data, self._device, self._size = courses, data, device, len(courses)
         self._trainer = self._new()
+        made_on = experiment.provenance(self._trainer.device, courses[0].spec.arithmetic)
+        self._made_on = made_on | {"shrunk": False, "stack": self._size, "family": f"{made_on['family']}, stacked"}
 
     def _new(self) -> Trainer:
         specs, states = [one.spec for one in self._courses], [one.state for one in self._courses]
         return Trainer(self._data, specs, states, self._device, shrink=False)
 
     def train(self, going: Going) -> Iterator[Outcome]:
+        for course in self._courses:
+            course.trained_by(self._made_on["family"])
         for course, valid in zip(self._courses, self._trainer.evaluate(by_class=True), strict=True):
             course.begin(valid)
         epoch = 0
@@ -102,10 +108,9 @@ class _Stack:
                 if not going():
                     return
             self._end_epoch(time.perf_counter() - began)
-            made_on = experiment.provenance(self._trainer.device) | {"shrunk": False, "stack": self._size}
             for course in living:
                 if course.reason is not None:
-                    yield Outcome(course.spec, course.finish(made_on))
+                    yield Outcome(course.spec, course.finish(self._made_on))
             if not going():
                 return
 

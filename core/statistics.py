@@ -17,6 +17,7 @@ import numpy as np
 import scipy.special as special
 import scipy.stats as stats
 
+from core.arithmetic import UNRECORDED
 from core.paired import holm
 from core.verdicts import FAILS, HOLDS, MOST, percent
 
@@ -121,18 +122,31 @@ class Rule:
 
 @dataclass(frozen=True)
 class Source:
-    """What a run was made on. Two runs are paired only if all of it is the same. data: the data set's fingerprint."""
+    """What a run was made on. Two runs are paired only if versions, data and family are the same, and where the family is
+    unrecorded the device too. data: the data set's fingerprint. family: `arithmetic.family`, whose numbers they are."""
 
     device: str
     versions: str
     data: str
+    family: str = UNRECORDED
 
     @classmethod
     def of(cls, done: Mapping[str, Any], fingerprint: str) -> Source:
         """From what `Store.provenance` gives for a finished run, and the fingerprint of its data."""
         versions = ", ".join(f"{name} {number}" for name, number in sorted(done["versions"].items()))
         device = " ".join(str(done[name]) for name in ("device", "device_name", "number_type") if name in done)
-        return cls(device, f"{versions}, engine {done.get('engine', '?')}", fingerprint)
+        family = str(done.get("family", UNRECORDED))
+        return cls(device, f"{versions}, engine {done.get('engine', '?')}", fingerprint, family)
+
+    def unlike(self, other: Source) -> tuple[str, str, str] | None:
+        """What keeps runs of the two apart, and what each has of it; None where nothing does."""
+        names = {"family": "arithmetics", "versions": "versions", "data": "data"}
+        if self.family == UNRECORDED:
+            names = {"device": "devices"} | names
+        for name, what in names.items():
+            if getattr(self, name) != getattr(other, name):
+                return what, getattr(self, name), getattr(other, name)
+        return None
 
 
 @dataclass(frozen=True)
@@ -152,7 +166,7 @@ def shared(first: Arm, second: Arm) -> tuple[int, ...]:
 
 def pair(first: Arm, second: Arm, seeds: Iterable[int] | None = None, rule: Rule | None = None) -> Paired:
     """The differences first − second on these seeds, on all seeds of either arm if None. Raises Unpaired, with a sentence,
-    if a seed is missing in one of them, a value is not finite, or a pair differs in device, versions or data."""
+    if a seed is missing in one of them, a value is not finite, or a pair differs in arithmetic, versions or data."""
     rule = rule or Rule()
     seeds = sorted(first.values.keys() | second.values.keys() if seeds is None else set(seeds))
     if not seeds:
@@ -166,13 +180,12 @@ def pair(first: Arm, second: Arm, seeds: Iterable[int] | None = None, rule: Rule
             if seed not in arm.sources:
                 raise Unpaired(f"Seed {seed} of {arm.name} does not say what it was made on.")
     for seed in seeds:
-        mine, other = first.sources[seed], second.sources[seed]
-        for name, what in (("device", "devices"), ("versions", "versions"), ("data", "data")):
-            if getattr(mine, name) != getattr(other, name):
-                raise Unpaired(
-                    f"Seed {seed} of {first.name} and of {second.name} come from different {what} ({getattr(mine, name)}; "
-                    f"{getattr(other, name)}), so they are not paired."
-                )
+        if apart := first.sources[seed].unlike(second.sources[seed]):
+            what, mine, other = apart
+            raise Unpaired(
+                f"Seed {seed} of {first.name} and of {second.name} come from different {what} ({mine}; {other}), so they are "
+                "not paired."
+            )
     if len({first.sources[seed].data for seed in seeds}) > 1:
         raise Unpaired(f"The seeds of {first.name} come from different data, so they are not compared together.")
     differences = np.array([first.values[seed] - second.values[seed] for seed in seeds], float)

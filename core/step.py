@@ -3,6 +3,7 @@
 Everything lies in buffers that already exist, the gradient product and the update are one call, and the firing count reads
 the very activations that the step computed. The activations of all hidden layers lie one after another in one block, so that
 signs and counts take one call for all layers. For K = 1 the leading axis is dropped: `addmm` is faster than `baddbmm`.
+`products` has the matrix products, in the arithmetic that the run asks for.
 On CUDA what nobody waits for, the updates and the count, goes to a second stream, beside the backward products. Nothing here
 asks the device for a value, so that `series` can capture steps as a graph.
 """
@@ -17,6 +18,8 @@ from functools import cache
 
 import numpy as np
 import torch
+
+from core.products import Products
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's
 NOWHERE = nullcontext()
@@ -62,8 +65,8 @@ def stream_beside(device: torch.device, place: int = 0) -> torch.cuda.Stream:
 class Step:
     """Room for steps on batches of `rows` images of `features` each."""
 
-    def __init__(self, parameters: Parameters, rows: int, features: int):
-        self.rows, self._parameters = rows, parameters
+    def __init__(self, parameters: Parameters, products: Products, rows: int, features: int):
+        self.rows, self._parameters, self._products = rows, parameters, products
         count, device = parameters.count, parameters.rates.device
         self._single = count == 1
         lead = () if self._single else (count,)
@@ -80,11 +83,8 @@ class Step:
         self._deltas = views(torch.zeros_like(self._active))
         self.input_shape, self.output_shape = (*lead, rows, features), (*lead, rows, widths[-1])
         self._delta = torch.zeros(self.output_shape, device=device)
-        self._ones = torch.ones(rows, device=device)
         self._weights = self._drop(parameters.weights)
-        self._turned = [weight.mT for weight in self._weights]
         self._biases = self._drop(parameters.biases)
-        self._bias_rows = self._biases if self._single else [bias[:, None] for bias in self._biases]
         self._masks = self._drop(parameters.masks)
         self._moments = self._drop(parameters.moments)
         # SGD folds minus the rate into the gradient, so that one product updates; Adam needs the gradient itself.
@@ -105,24 +105,17 @@ class Step:
         """One step on `images` of `input_shape` with the labels `onehot` of `output_shape`; its logits go into `logits`.
 
         `correction`: Adam's for this step."""
-        affine = torch.addmm if self._single else torch.baddbmm
-        product = torch.mm if self._single else torch.bmm
-        signal = images
-        layers = zip(self._weights, self._bias_rows, self._hidden, self._linear, strict=False)
+        products, signal = self._products, images
+        layers = zip(self._weights, self._biases, self._hidden, self._linear, strict=False)
         for weight, bias, out, linear in layers:
-            if linear:
-                signal = affine(bias, signal, weight, out=out)
-            elif self._single and self._beside:
-                signal = torch._addmm_activation(bias, signal, weight, out=out)  # with the ReLU, in one kernel
-            else:
-                signal = affine(bias, signal, weight, out=out).relu_()
-        affine(self._bias_rows[-1], signal, self._weights[-1], out=logits)
+            signal = products.affine(bias, signal, weight, out, relu=not linear)
+        products.affine(self._biases[-1], signal, self._weights[-1], logits)
         torch.sign(self._active, out=self._signs)  # 1 where a neuron fired, 0 where not
         with self._aside():
             self.fired.add_(self._signs)
         delta = torch.softmax(logits, -1, out=self._delta).sub_(onehot).mul_(self._scale)
         for layer in range(len(self._weights) - 1, 0, -1):
-            below = product(delta, self._turned[layer], out=self._deltas[layer - 1])
+            below = products.back(delta, self._weights[layer], self._deltas[layer - 1])
             with self._aside():
                 self._update(layer, delta, self._hidden[layer - 1], correction)
             if not self._linear[layer - 1]:
@@ -142,19 +135,15 @@ class Step:
     def _update(self, layer: int, delta: torch.Tensor, signal: torch.Tensor, correction: torch.Tensor | None) -> None:
         weight, bias, mask = self._weights[layer], self._biases[layer], self._masks[layer]
         if self._moments:
-            self._adam(weight, signal.mT @ delta, layer, correction)
-        elif self._single:
-            weight.addmm_(signal.mT, delta)
+            self._adam(weight, self._products.gradient(signal, delta), layer, correction)
         else:
-            weight.baddbmm_(signal.mT, delta)
+            self._products.descend(weight, signal, delta)
         if self._linear[layer]:
             pass
         elif self._moments:
             self._adam(bias, delta.sum(-2), layer + len(self._weights), correction)
-        elif self._single:
-            bias.addmv_(delta.mT, self._ones)
         else:
-            bias.add_(delta.sum(1))
+            bias.add_(delta.sum(-2))
         if mask is not None:
             weight.mul_(mask)
 
@@ -165,7 +154,7 @@ class Step:
         second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
         rates = self._parameters.rates
         rate = rates[0] if self._single else rates.view(-1, *[1] * (parameter.dim() - 1))
-        size = (second / of_second).sqrt_().add_(EPSILON)
+        size = self._products.root(second / of_second).add_(EPSILON)
         parameter.sub_(rate / of_first * first / size)
 
     def counts(self) -> list[np.ndarray]:

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 
 from core import layout
+from core.arithmetic import product
 from core.datasets import Dataset
 from core.network import Network
 from core.penalty import Penalty
+from core.products import products
 from core.series import Series, series
 from core.snapshot import TrainingState
 from core.spec import RunSpec
@@ -93,19 +95,26 @@ class Trainer:
         linear: one flag per hidden weight matrix of the states; a linear layer is the first factor of the next: no ReLU, its
         bias stays as it is, its units count as never firing. The widths of such a stack are its states' own, not the specs'.
         """
-        alike = {(spec.batch_size, spec.optimizer, state.steps) for spec, state in zip(specs, states, strict=True)}
+        alike = {
+            (spec.batch_size, spec.optimizer, spec.arithmetic, state.steps)
+            for spec, state in zip(specs, states, strict=True)
+        }
         if len(alike) > 1 or len({tuple(w.shape for w in state.weights) for state in states}) > 1:
-            raise ValueError("the networks of a stack must share their widths, batch size, optimiser and steps made")
+            raise ValueError(
+                "the networks of a stack must share their widths, batch size, optimiser, arithmetic and steps made"
+            )
         self.specs, self.data, self.device = tuple(specs), data, torch.device(pick_device(device))
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # sums in another order give other bits, and a busy second core stalls the first
         self.count = len(specs)
         self._shrink = shrink and self.count == 1
         self._linear = tuple(linear)
+        self._products = products(specs[0].arithmetic, self.device, single=self.count == 1)
+        self._stacked = products(specs[0].arithmetic, self.device, single=False)
         penalties = [spec.penalty for spec in specs if spec.penalty is not None]
         if penalties and len(penalties) < self.count:
             raise ValueError("either every network of a stack has a penalty, of strength 0 if need be, or none")
-        self._penalty = Penalty(penalties, self.device) if penalties else None
+        self._penalty = Penalty(penalties, self._stacked, self.device) if penalties else None
         # A penalty shrinks the weights of dark inputs too, so these stay; without one nothing ever changes them.
         self._lit = data.x_train.any(axis=0) | (not self._shrink or bool(penalties))
         self._images = self._on_device(np.ascontiguousarray(data.x_train[:, self._lit]))
@@ -149,7 +158,7 @@ class Trainer:
         """What validation images send through inputs that no training image lights: it never changes between cuts."""
         dark = ~self._lit
         weight = state.weights[0][self._layout.live[1]][:, dark]
-        return self._on_device(self.data.x_valid[:, dark] @ weight.T)  # (validation images, units)
+        return self._on_device(product(self.data.x_valid[:, dark], weight.T))  # (validation images, units)
 
     def states(self) -> list[TrainingState]:
         """The networks as they are now, at their original size. The counts of units that left are frozen."""
@@ -212,7 +221,7 @@ class Trainer:
     def _room(self, rows: int, repeats: int) -> Series:
         if rows not in self._rooms:
             every = (self._penalty.every,) if self._penalty else ()
-            self._rooms[rows] = series(self._parameters, self._images, rows, repeats, *every)
+            self._rooms[rows] = series(self._parameters, self._products, self._images, rows, repeats, *every)
         return self._rooms[rows]
 
     def _measure(self, rooms: list[Series], targets: list[torch.Tensor]) -> None:
@@ -244,7 +253,7 @@ class Trainer:
         rows = stream(spec.seed, number, "sample-32").choice(len(self._images), size, replace=False)
         signal, counts = self._images[self._on_device(rows)], []
         for weight, bias in zip(self._parameters.weights[:-1], self._parameters.biases[:-1], strict=True):
-            signal = torch.relu(signal @ weight[k] + bias[k])
+            signal = self._affine(bias[k : k + 1], signal[None], weight[k : k + 1])[0].relu_()
             counts.append((signal > 0).sum(0).cpu().numpy())
         return counts, size
 
@@ -261,7 +270,7 @@ class Trainer:
             signal, truth = images[rows].expand(self.count, -1, -1), labels[rows].expand(self.count, -1)
             onehot = torch.eye(classes, device=self.device)[labels[rows]]
             for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-                signal = torch.baddbmm(bias[:, None], signal, weight)
+                signal = self._affine(bias, signal, weight)
                 if layer == 0:
                     signal += self._dark_signal[rows]
                 if layer < len(fired) and not (self._linear and self._linear[layer]):
@@ -275,6 +284,11 @@ class Trainer:
             Measured(float(right[k]), float(loss[k]), self._by_class(fired, k) if by_class else None)
             for k in range(self.count)
         ]
+
+    def _affine(self, bias: torch.Tensor, signal: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """bias + signal @ weight of a stack, in memory of its own."""
+        room = torch.empty(*signal.shape[:-1], weight.shape[-1], device=self.device)
+        return self._stacked.affine(bias, signal, weight, room)
 
     def _by_class(self, fired: list[torch.Tensor], k: int) -> tuple[np.ndarray, ...]:
         widths = self.specs[k].hidden
@@ -290,12 +304,14 @@ def calibration(spec: RunSpec, data: Dataset, epoch: int) -> tuple[np.ndarray, n
 
 
 def gradients(network: Network, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-    """d mean cross-entropy / d weight, one array per weight matrix of its shape, by automatic differentiation."""
-    weights = [torch.tensor(weight, requires_grad=True) for weight in network.weights]
-    signal = torch.tensor(x)
-    for layer, (weight, bias) in enumerate(zip(weights, network.biases, strict=True)):
-        signal = signal @ weight.T + torch.tensor(bias)
-        if layer < len(weights) - 1:
-            signal = torch.relu(signal)
-    loss = torch.nn.functional.cross_entropy(signal, torch.tensor(y))
-    return [gradient.numpy() for gradient in torch.autograd.grad(loss, weights)]
+    """d mean cross-entropy / d weight, one array per weight matrix of its shape, written out backwards."""
+    signals = [np.asarray(x, np.float32), *network.activations(x)]
+    logits = product(signals[-1], network.weights[-1].T) + network.biases[-1]
+    delta = torch.softmax(torch.from_numpy(logits), -1).numpy()
+    delta[np.arange(len(y)), y] -= 1
+    delta /= len(y)
+    found = []
+    for layer in range(len(network.weights) - 1, -1, -1):
+        found.append(product(delta.T, signals[layer]))
+        delta = product(delta, network.weights[layer]) * (signals[layer] > 0)
+    return found[::-1]

@@ -11,15 +11,27 @@ REPOSITORY = Path(__file__).parents[1]
 CORE, PAGES = REPOSITORY / "core", REPOSITORY / "pages"
 
 ORDER = (
-    "formats places downloads datasets network criteria spectra lowrank shrinkage chance paired verdicts statistics "
-    "cards queues masks overlap timetable spec recipe events snapshot layout log store step penalty series training cut "
-    "experiment crew stacks cluster sweep tables grid atlas shelf scene stage strength equivalence film penalised surveys "
-    "contest factors scoreboard retraining pieces claims results study comparisons agreement judgement ladder concordance "
-    "example worker processes forkserver job jobs figures"
+    "arithmetic formats places downloads datasets network criteria spectra lowrank shrinkage chance paired verdicts "
+    "statistics cards queues masks overlap timetable spec recipe events snapshot layout log store products step penalty "
+    "series training cut experiment crew stacks cluster sweep tables grid atlas shelf scene stage strength equivalence film "
+    "penalised surveys contest factors scoreboard retraining pieces claims results study comparisons agreement judgement "
+    "ladder concordance example fingerprints worker processes forkserver job jobs figures"
 ).split()
 # The only files that import torch, and those that import them.
-TRAINS = {"step", "penalty", "series", "training", "cut", "experiment", "stacks", "surveys", "retraining", "pieces"}
-COMMANDS = {"claims", "example", "forkserver"}  # run by hand as `python -m core.…`, imported by nothing
+TRAINS = {
+    "products",
+    "step",
+    "penalty",
+    "series",
+    "training",
+    "cut",
+    "experiment",
+    "stacks",
+    "surveys",
+    "retraining",
+    "pieces",
+}
+COMMANDS = {"claims", "example", "fingerprints", "forkserver"}  # run by hand as `python -m core.…`, imported by nothing
 WITHOUT_TORCH = [name for name in ORDER if name not in TRAINS | COMMANDS]
 
 

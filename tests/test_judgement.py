@@ -143,26 +143,32 @@ def test_arms_that_claim_1_cannot_compare_are_told():
 
 
 def test_a_run_made_again_is_told_beside_the_shipped_one():
-    row = next(row for row in results.shipped() if row["arm"] == "magnitude")
-    device, name, kind = row["device"].split(" ")
-    versions = dict(part.rsplit(" ", 1) for part in row["versions"].split(", "))
-    same = {
-        "device": device,
-        "device_name": name,
-        "number_type": kind,
-        "engine": versions.pop("engine"),
-        "versions": versions,
-    }
-    other = same | {"versions": versions | {"torch": "9"}}
-    accuracy = row["test_accuracy"]
-    assert judgement.beside(row, accuracy, row["key"], same) == "The same to the last digit shown."
-    assert "though made on other versions" in judgement.beside(row, accuracy, row["key"], other)
-    assert "should not be" in judgement.beside(row, accuracy + 0.1, row["key"], same)
-    text = judgement.beside(row, accuracy - 0.1, row["key"], other)
+    row = next(row for row in results.shipped() if row["arm"] == "magnitude" and row["images"] == 10_000)
+    row |= {"family": "portable x86-64", "versions": "numpy 2.4.6, torch 2.13.0, engine 3"}
+    same = {"device": "cpu", "device_name": "any", "number_type": "float32", "engine": 3, "family": row["family"]}
+    same |= {"versions": {"numpy": "2.4.6", "torch": "2.13.0"}}
+    versions = same | {"versions": {"numpy": "2.4.6", "torch": "9"}}
+    native = same | {"family": "native AMD EPYC"}
+    accuracy, key = row["test_accuracy"], row["key"]
+    assert judgement.beside(row, accuracy, key, same) == "The same to the last digit shown."
+    assert judgement.beside(row, accuracy, key, native) == "The same, though made in another arithmetic."
+    assert "should not be" in judgement.beside(row, accuracy + 0.1, key, same)
+    text = judgement.beside(row, accuracy - 0.1, key, versions)
     assert (
         text.startswith("It differs by −0.10 points = 10 of 10,000 test images: other versions") and "torch 9" in text
     )
+    text = judgement.beside(row, accuracy - 0.1, key, native)
+    assert "other arithmetic (portable x86-64, engine 3 in what ships; native AMD EPYC here)" in text
+    assert text.endswith("These runs are chaotic, so last bits and then accuracies differ.")
     assert "another key" in judgement.beside(row, accuracy, "0" * 16, same)
+
+
+def test_a_row_of_an_older_engine_is_of_no_recorded_arithmetic():
+    row = next(row for row in results.shipped() if row["arm"] == "magnitude" and "engine 2" in row["versions"])
+    here = {"device": "cpu", "device_name": "any", "number_type": "float32", "engine": 3, "family": "portable x86-64"}
+    here |= {"versions": {"torch": "2.13.0"}}
+    text = judgement.beside(row, row["test_accuracy"] - 1, "f" * 16, here)
+    assert "other arithmetic (unrecorded, engine 2 in what ships; portable x86-64 here)" in text and "chaotic" in text
 
 
 def test_few_seeds_give_points_and_pairs_but_no_verdict():
@@ -197,7 +203,10 @@ def test_the_panel_holds_every_arm_of_the_setting():
 
 def test_where_rows_come_from_is_a_sentence():
     made = rows()
-    assert "ship with the project: 80 runs, made on 2026-11-01 on cpu with torch 1." in header(made, AT)["provenance"]
+    assert (
+        "ship with the project: 80 runs, made on 2026-11-01 on cpu (arithmetic: unrecorded) with torch 1."
+        in header(made, AT)["provenance"]
+    )
     made[0] |= {"date": "2026-11-05", "device": "cuda"}
     assert "2026-11-01 to 2026-11-05 on cpu; and cuda" in judgement.provenance(made, HERE)
     assert judgement.provenance([], HERE) == "These results are from this computer; no run is there yet."

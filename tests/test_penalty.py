@@ -9,6 +9,7 @@ from small import assert_same, digits
 
 from core import datasets, experiment, recipe
 from core.penalty import Penalty
+from core.products import Native, Portable
 from core.spec import PenaltySpec, RunSpec
 from core.step import Parameters
 from core.store import Store
@@ -16,6 +17,7 @@ from core.training import Trainer, start
 
 SHAPES = [(9, 9), (30, 7), (7, 30), (1, 8), (8, 1)]
 CPU = torch.device("cpu")
+PORTABLE, NATIVE = Portable(), Native(single=False)
 
 
 def full(shape, seed=0) -> torch.Tensor:
@@ -32,7 +34,13 @@ def deficient(shape, rank, seed=0) -> torch.Tensor:
 
 
 def shrunk(weight, length, **how) -> torch.Tensor:
-    return Penalty([PenaltySpec(**how)], CPU).shrunk(weight[None], torch.tensor([length], dtype=torch.float64))[0]
+    """In the portable arithmetic, which differs from the native one by rounding only."""
+    lengths = torch.tensor([length], dtype=torch.float64)
+    made, other = (
+        Penalty([PenaltySpec(**how)], kind, CPU).shrunk(weight[None], lengths) for kind in (PORTABLE, NATIVE)
+    )
+    torch.testing.assert_close(made, other, rtol=1e-5, atol=1e-6)
+    return made[0]
 
 
 def weights_of(count, weighting) -> torch.Tensor:
@@ -102,7 +110,7 @@ def test_a_stack_shrinks_each_network_by_its_own_strength_and_only_where_it_is_o
         [hidden.mul_(mask), output], [torch.zeros(3, 4)] * 2, [mask, None], torch.tensor([0.1, 0.2, 0.1]), [], 0
     )
     before = hidden.clone()
-    penalty = Penalty([PenaltySpec(strength=strength) for strength in (1.0, 0.5, 1.0)], CPU)
+    penalty = Penalty([PenaltySpec(strength=strength) for strength in (1.0, 0.5, 1.0)], PORTABLE, CPU)
     penalty.take(parameters, 3, [True, True, False])
     for k, length in enumerate((0.1 * 1.0 * 3, 0.2 * 0.5 * 3, 0.0)):
         expected = by_svd(before[k], length) * mask[k]
@@ -113,7 +121,7 @@ def test_a_stack_shrinks_each_network_by_its_own_strength_and_only_where_it_is_o
 
 def test_stacks_with_different_kinds_of_penalty_are_refused():
     with pytest.raises(ValueError, match="strength"):
-        Penalty([PenaltySpec(), PenaltySpec(every=7)], CPU)
+        Penalty([PenaltySpec(), PenaltySpec(every=7)], PORTABLE, CPU)
     data, spec = datasets.load("digits"), digits()
     with pytest.raises(ValueError, match="either every network"):
         specs = [spec, dataclasses.replace(spec, penalty=PenaltySpec())]
@@ -194,7 +202,7 @@ def test_windows_of_graphs_end_where_a_penalty_step_is_due():
     data, spec = datasets.load("digits"), digits()
     trainer = Trainer(data, [spec], [start(spec, data)])
     for every in (1, 2, 3, 4, 6, 50, 51):
-        windows = Windows(trainer._parameters, trainer._images, 16, 40, every)
+        windows = Windows(trainer._parameters, trainer._products, trainer._images, 16, 40, every)
         assert every % windows.length == 0 and windows.length == max(n for n in range(1, AT_ONCE + 1) if every % n == 0)
 
 

@@ -1,11 +1,14 @@
 """Steps made several at a time against steps made one by one; on a GPU, where they are a graph, against plain calls."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from small import assert_same, digits
 
 from core import datasets, masks, series, training
+from core.arithmetic import ARITHMETICS
 from core.series import Series, Windows
 from core.training import Trainer
 
@@ -56,10 +59,12 @@ def in_windows(monkeypatch):
     monkeypatch.setattr(training, "series", Windows)
 
 
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("optimizer", RATES)
-def test_windows_give_the_same_bits_as_steps_one_by_one(monkeypatch, optimizer, count):
+def test_windows_give_the_same_bits_as_steps_one_by_one(monkeypatch, optimizer, count, arithmetic):
     specs, states = stack(count, optimizer)
+    specs = [dataclasses.replace(spec, arithmetic=arithmetic) for spec in specs]
     plain, _ = train(specs, states)
     in_windows(monkeypatch)
     windows, shares = train(specs, states)
@@ -85,12 +90,12 @@ def test_an_epoch_in_windows_can_be_left_and_made_again(monkeypatch):
 @pytest.mark.parametrize("rows, repeats, length", [(32, 40, 4), (32, 3, 3), (8192, 40, 2), (100_000, 2, 1)])
 def test_a_window_fits_the_epoch_and_the_memory(rows, repeats, length):
     trainer = Trainer(DATA, *stack(1), "cpu")
-    assert Windows(trainer._parameters, trainer._images, rows, repeats).length == length
+    assert Windows(trainer._parameters, trainer._products, trainer._images, rows, repeats).length == length
 
 
 def test_a_cpu_makes_its_steps_one_by_one():
     trainer = Trainer(DATA, *stack(1), "cpu")
-    assert type(series.series(trainer._parameters, trainer._images, 13, 99)) is Series
+    assert type(series.series(trainer._parameters, trainer._products, trainer._images, 13, 99)) is Series
 
 
 def test_float32_products_are_not_rounded_to_tf32():

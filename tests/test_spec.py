@@ -183,6 +183,7 @@ CHANGES = [
     {"target_accuracy": 0.97},
     {"ending": "epochs"},
     {"early_stopping": "released"},
+    {"arithmetic": "native"},
     {"pruning": None},
     {"penalty": PenaltySpec()},
     {"hand_cuts": (HandCut(epoch=3, ratio=0.5),)},
@@ -273,7 +274,7 @@ def test_defaults_are_left_out_of_the_dict():
 @pytest.mark.parametrize(
     "values, words",
     [
-        ({"sede": 3}, "unknown field 'sede' in a RunSpec: allowed are batch_size"),
+        ({"sede": 3}, "unknown field 'sede' in a RunSpec: allowed are arithmetic, batch_size"),
         ({"pruning": {"ratios": 0.5}}, "unknown field 'ratios' in a PruningSpec"),
         ({"pruning": 5}, "pruning 5 is not a PruningSpec"),
         (

@@ -477,7 +477,10 @@ def test_lecture_mode_fits_the_hall_and_veils_outcomes(visitors, viewport, scale
         main.svd_correct[percent],
         atlas["magnitude"].correct[percent].sum(),
     ]
-    outcomes = [count / 2000 for count in counts] + [main.valid_correct[percent] / 1000, 0.9065]
+    outcomes = [count / 2000 for count in counts] + [
+        main.valid_correct[percent] / 1000,
+        Store(EXAMPLE).result(RunSpec().key()).test_accuracy,
+    ]
     needles = {f"{100 * share + shift:.1f}" for share in outcomes for shift in (-0.02, 0.02)}
     needles = {f"{words}\u202f%" for words in needles}
     accuracy = f"{np.float32(outcomes[0]) * 100:.1f}\u202f%"

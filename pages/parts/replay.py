@@ -62,6 +62,8 @@ def provenance(run: StoredRun) -> None:
     if made:
         versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
         threads = f"{made['threads']} thread{'s' if made['threads'] > 1 else ''}"
+        family = made.get("family", "unrecorded")
         st.caption(
-            f"{run.label} · made on {made['device']}, {made['number_type']}, {threads}; {versions}; key {run.key}"
+            f"{run.label} · arithmetic: {family} · made on {made['device']} ({made.get('processor', 'processor unrecorded')}), "
+            f"{made['number_type']}, {threads}; {versions}; key {run.key}"
         )

@@ -15,8 +15,8 @@ TEXT: dict[str, Any] = {
     "dataset": "mnist-mini", "hidden": "300-200-100-50", "criterion": FIRST[0], "ratio": 80, "rounds": 5, "seed": 0,
     "start": 80.0, "target": 0.0, "budget": "total", "scope": "global", "counting": "every-batch", "reset": False,
     "min_units": 0, "selection": "ratio", "redundancy": "full", "schedule": "rising", "rewind": False, "rate": 0.01,
-    "batch": 32, "epochs": 200, "ending": "target", "optimizer": "sgd", "stopping": "off", "penalty": False,
-    "lambda": 0.001, "every": 50, "method": "proximal", "weighting": "equal", "switching": "always",
+    "batch": 32, "epochs": 200, "ending": "target", "arithmetic": "native", "optimizer": "sgd", "stopping": "off",
+    "penalty": False, "lambda": 0.001, "every": 50, "method": "proximal", "weighting": "equal", "switching": "always",
 }  # fmt: skip
 RELEASED = TEXT | {
     "criterion": "inactivity", "budget": "increment", "counting": "sample-32", "redundancy": "released",
@@ -67,6 +67,7 @@ def chosen() -> RunSpec:
         dataset=choice["dataset"], hidden=_widths(choice["hidden"]), seed=choice["seed"], pruning=pruning, penalty=penalty,
         optimizer=choice["optimizer"], learning_rate=choice["rate"], batch_size=choice["batch"],
         max_epochs=choice["epochs"], ending=choice["ending"], early_stopping=choice["stopping"],
+        arithmetic=choice["arithmetic"],
         target_accuracy=choice["target"] / 100 if choice["target"] else None,
     )  # fmt: skip
 
@@ -148,6 +149,7 @@ OPTIONS = {
     "redundancy": lambda: list(spec.REDUNDANCIES),
     "schedule": lambda: list(spec.SCHEDULES),
     "ending": lambda: list(spec.ENDINGS),
+    "arithmetic": lambda: list(spec.ARITHMETICS),
     "optimizer": lambda: list(spec.OPTIMIZERS),
     "stopping": lambda: list(spec.EARLY_STOPPINGS),
     "method": lambda: list(spec.METHODS),
@@ -232,6 +234,7 @@ def _more_controls() -> None:
     _number("Epochs at most", "epochs", RunSpec, "max_epochs", 1)
     _choice("The run ends", "ending", RunSpec, "ending")
     _choice("Early stopping", "stopping", RunSpec, "early_stopping")
+    _choice("Arithmetic", "arithmetic", RunSpec, "arithmetic")
 
 
 def _penalty_controls() -> None:
