@@ -15,6 +15,7 @@ import torch
 from core import arithmetic, cut, datasets, recipe, spectra, training
 from core.datasets import Dataset
 from core.events import EpochEnded, Event, Finished, Notice, Pruned, Started, Stopped
+from core.gates import Gated
 from core.masks import Masks
 from core.recipe import CutOrder
 from core.snapshot import Snapshot, TrainingState
@@ -54,7 +55,7 @@ def run(
     With a store, what is stored comes back at once, an unfinished run goes on from its last snapshot, and a run that
     another process is training is waited for. Raises ValueError before training if the spec does not fit its data.
     """
-    commands = commands or Unattended()
+    commands = Gated(commands or Unattended(), spec.key())
     data = datasets.load(spec.dataset)
     check(spec, data)
     if store is None:

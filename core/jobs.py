@@ -184,7 +184,7 @@ class JobBoard:
         """Starts what `core.worker` names `task` on what is in `source`, or joins the live job `key`. One job of each task
         works at a time, beside the runs that train. `values`: plain JSON for the task."""
         _need_torch("this cannot be computed")
-        told = {"task": task, "root": str(self.store.root), "source": str(source.root)} | values
+        told = {"task": task, "key": key, "root": str(self.store.root), "source": str(source.root)} | values
         return self._add(Job(key, task, owner, label), told)
 
     def command(self, key: str, visitor: str, command: str, **values: Any) -> None:

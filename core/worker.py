@@ -19,6 +19,8 @@ import time
 import traceback
 from typing import Any
 
+from core.gates import LOOK_SECONDS, Gate
+
 SAY_EVERY = 0.15  # seconds between two progress lines
 NICE = 10
 
@@ -179,20 +181,24 @@ def download_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
 
 class _Going:
     """For a piece of work that only says how far it is: hears the share done of the piece under way, answers whether to go on.
-    Once it has said no it keeps to it. done: how many pieces are done, of how many."""
+    Once it has said no it keeps to it. done: how many pieces are done, of how many. made: so many results are there; the gate
+    of the job `key`, if it has one, lets no more be made than it says."""
 
-    def __init__(self, inbox: queue.Queue, say, pieces: int = 1):
-        self._inbox, self._say, self._last = inbox, say, 0.0
-        self.done, self._pieces, self.stopped = 0, max(1, pieces), False
+    def __init__(self, inbox: queue.Queue, say, pieces: int = 1, *, key: str | None = None):
+        self._inbox, self._say, self._last, self._gate = inbox, say, 0.0, Gate(key)
+        self.done, self.made, self._pieces, self.stopped = 0, 0, max(1, pieces), False
 
     def __call__(self, share: float) -> bool:
-        if time.monotonic() - self._last > SAY_EVERY:
-            self._last = time.monotonic()
-            self._say("progress", epoch=0, share=round((self.done + share) / self._pieces, 3))
-        if not self.stopped and not self._inbox.empty():
-            order = self._inbox.get_nowait()
-            self.stopped = order is None or order.get("command") == "stop"
-        return not self.stopped
+        while True:
+            if time.monotonic() - self._last > SAY_EVERY:
+                self._last = time.monotonic()
+                self._say("progress", epoch=0, share=round((self.done + share) / self._pieces, 3))
+            if not self.stopped and not self._inbox.empty():
+                order = self._inbox.get_nowait()
+                self.stopped = order is None or order.get("command") == "stop"
+            if self.stopped or not self._gate.shut(self.made):
+                return not self.stopped
+            time.sleep(LOOK_SECONDS)
 
     def end(self, reason: str) -> None:
         """Says how it ended: stopped by hand, or done, with the reason."""
@@ -211,14 +217,14 @@ def atlas_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
 
     store, shelf = Store(task["source"]), Shelf(task["root"])
     choices = [choice for choice in (Choice(**values) for values in task["choices"]) if not shelf.has(choice)]
-    going = _Going(inbox, say, len(choices))
+    going = _Going(inbox, say, len(choices), key=task.get("key"))
     say("state", state="building", epoch=0)
     for choice in choices:
         made = surveys.survey(store, choice, going)
         if made is None:
             break
         shelf.put(made)
-        going.done += 1
+        going.done = going.made = going.done + 1
         say("epoch", epoch=going.done, cut=False)
     shelf.keep_within(Store(task["root"]).quota)
     going.end("the atlases are built")
@@ -236,9 +242,10 @@ def retrain_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     there = {point.percent for point in shelf.points(choice, epochs)}
     left = tuple(percent for percent in TRAINED_ON if percent not in there)
     say("state", state="building", epoch=0)
-    going = _Going(inbox, say)
+    going = _Going(inbox, say, key=task.get("key"))
     for number, point in enumerate(surveys.points(store, choice, epochs, left, going), start=1):
         shelf.add_point(choice, epochs, point)
+        going.made = number
         say("epoch", epoch=number, cut=False)
     going.end("the curve is complete")
 
@@ -251,7 +258,7 @@ def contest_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
 
     say("state", state="building", epoch=0)
     both = contest.pair(Store(task["source"]), task["run"], Store(task["twin_source"]))
-    going = _Going(inbox, say)
+    going = _Going(inbox, say, key=task.get("key"))
     made = contest.build(both, going)
     if made is not None:
         Shelf(task["root"]).write(task["run"], contest.NAME, made.to_bytes())
@@ -269,9 +276,10 @@ def factors_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     say("state", state="building", epoch=0)
     both = contest.pair(Store(task["source"]), run, Store(task["twin_source"]))
     left = tuple(arm for arm in contest.ARMS if not factors.complete(shelf.read(run, factors.name(matching, arm))))
-    going = _Going(inbox, say)
-    for one in retraining.arms(both, matching, left, going):
+    going = _Going(inbox, say, key=task.get("key"))
+    for number, one in enumerate(retraining.arms(both, matching, left, going), start=1):
         shelf.write(run, factors.name(matching, one.arm), one.to_bytes())
+        going.made = number
     going.end("the reductions are trained on")
 
 
@@ -281,16 +289,15 @@ def strength_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     from core.shelf import Shelf
     from core.store import Store
 
-    store, shelf, made = Store(task["root"]), Shelf(task["root"]), 0
-    hears = _Going(inbox, say)
+    store, shelf = Store(task["root"]), Shelf(task["root"])
+    hears = _Going(inbox, say, key=task.get("key"))
 
     def going(search: strength.Search, share: float) -> bool:
-        nonlocal made
-        if len(search.tries) > made:
-            made = len(search.tries)
+        if len(search.tries) > hears.made:
+            hears.made = len(search.tries)
             shelf.write(task["run"], strength.NAME, search.to_bytes())
             store.thin(search.tries[-1].key)  # its start and its end are all that is ever looked at
-            say("epoch", epoch=made, cut=False)
+            say("epoch", epoch=hears.made, cut=False)
         return hears(share)
 
     say("state", state="building", epoch=0)

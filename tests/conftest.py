@@ -2,6 +2,7 @@
 
 import pytest
 import streamlit as st
+from holding import Gates
 from serving import chromium, server  # noqa: F401
 from small import digits
 from visiting import REPOSITORY
@@ -16,7 +17,16 @@ def settings(monkeypatch):
     monkeypatch.setenv("PRUNING_DEVICE", "cpu")
     monkeypatch.delenv("PRUNING_CACHE_GB", raising=False)
     monkeypatch.delenv("PRUNING_CACHE", raising=False)
+    monkeypatch.delenv("PRUNING_GATES", raising=False)
     monkeypatch.delenv("PRUNING_DATA", raising=False)  # tests on real data take it back from where they noted it
+
+
+@pytest.fixture
+def gates(tmp_path, monkeypatch) -> Gates:
+    """Holds runs and jobs that this test begins, in whatever process."""
+    gates = Gates(tmp_path / "gates")
+    monkeypatch.setenv("PRUNING_GATES", str(gates.folder))
+    return gates
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import weakref
 from pathlib import Path
 
 import pytest
+from holding import Gates
 from waiting import wait_until
 
 from core.store import Store
@@ -37,10 +38,11 @@ TEXTS = """(root) => {
 
 
 class Server:
-    """`streamlit run app.py` on a free port, on a cache of its own."""
+    """`streamlit run app.py` on a free port, on a cache of its own; `gates` hold what it trains and works out."""
 
     def __init__(self, cache: Path):
         self.cache, self.store, self.log = cache, Store(cache), cache.with_name(f"{cache.name}.log")
+        self.gates = Gates(cache.with_name(f"{cache.name}-gates"))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -52,6 +54,7 @@ class Server:
     def start(self) -> None:
         environment = os.environ | {
             "PRUNING_CACHE": str(self.cache),
+            "PRUNING_GATES": str(self.gates.folder),
             "PRUNING_MAX_WORKERS": "3",
             "PRUNING_DEVICE": "cpu",
         }
