@@ -97,15 +97,16 @@ def test_a_run_that_is_unfinished_or_never_cut_is_told(with_runs, picture):
     assert "never cut" in picture.header["title"]
 
 
-def test_a_run_under_way_is_followed_and_its_contest_begins_at_its_end(cache, picture):
+def test_a_run_under_way_is_followed_and_its_contest_begins_at_its_end(cache, picture, gates):
     list(experiment.run(digits(None), cache))
-    key = services.board().start(digits(), "me", pace=0.5).key
+    key = gates.hold(digits().key(), 1)
+    services.board().start(digits(), "me")
     wait_until(
         lambda: cache.open(key).epochs if (cache.root / "runs" / key).is_dir() else None, what="the first moment"
     )
     app = visit(run=key)
     assert "still training" in picture.header["title"] and "contest" in picture.header["title"]
-    services.board().command(key, "me", "pace", seconds=0.0)
+    gates.open(key)
     worked(app)
     worked(app)
     assert picture.header["run"] == key
@@ -124,15 +125,19 @@ def test_damaged_files_are_told_or_made_again(with_runs, picture):
     assert "damaged" in picture.header["problem"]
 
 
-def test_jobs_are_told_while_they_work(with_runs, picture):
+def test_jobs_are_told_while_they_work(with_runs, picture, gates):
     list(experiment.run(digits(None), with_runs))
-    app = visit(run=digits().key())
-    assert "contest" in picture.news[-1]["words"] or picture.header.get("run")
+    key = digits().key()
+    held = gates.hold(f"contest-{key}"), gates.hold(f"factors-{key}-numbers", 2)
+    app = visit(run=key)
+    assert "The contest is being held" in picture.news[-1]["words"]
+    gates.open(held[0])
     worked(app)
-    contests._retrain(digits().key(), "numbers", "me")
+    contests._retrain(key, "numbers", "me")
+    wait_until(lambda: Shelf(with_runs.root).written(key, factors.name("numbers", ARMS[0])), what="a first arm")
     again(app)
-    if services.board().job(f"factors-{digits().key()}-numbers").live:
-        assert "retrained" in picture.news[-1]["job"]["text"]
+    assert "retrained" in picture.news[-1]["job"]["text"]
+    gates.open(held[1])
     worked(app)
     assert picture.news[-1]["job"] is None and picture.news[-1]["live"] == {}
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import dask
 import pytest
 from distributed import Client, LocalCluster
+from holding import Gates
 from small import digits
 from test_sweep import DEADLY, LONG, REPOSITORY, alone, moments, stamps
 from waiting import wait_until
@@ -32,11 +33,18 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def workers():
+def gates(tmp_path_factory) -> Gates:
+    """Those that the processes of the cluster heed."""
+    return Gates(tmp_path_factory.mktemp("gates"))
+
+
+@pytest.fixture(scope="module")
+def workers(gates):
     """A cluster of two processes that gives a run up when its second worker dies."""
     with pytest.MonkeyPatch.context() as patch, dask.config.set({"distributed.scheduler.allowed-failures": 1}):
         patch.setenv("PRUNING_DEVICE", "cpu")
         patch.delenv("PRUNING_DATA", raising=False)
+        patch.setenv("PRUNING_GATES", str(gates.folder))
         with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as found:
             found.wait_for_workers(2)
             yield found
@@ -130,14 +138,17 @@ def test_a_run_that_fails_is_a_row(on_dask, store):
     assert rows[SPECS[0]].finished and "larger than" in rows[unfit].reason
 
 
-def test_the_runs_of_a_killed_worker_are_finished_by_the_others(on_dask, store, tmp_path, shipped):
+def test_the_runs_of_a_killed_worker_are_finished_by_the_others(on_dask, store, tmp_path, shipped, gates):
     noted = Noted(tmp_path)
     shipped(noted)
     killed = []
+    for spec in LONG:
+        gates.hold(spec.key(), 2)
 
     def kill():
         killed.append(wait_until(noted.starts)[0])
         os.kill(killed[0][1], signal.SIGKILL)
+        gates.open()
 
     killer = threading.Thread(target=kill)
     killer.start()

@@ -18,11 +18,11 @@ from core.jobs import JobBoard, JobError
 from core.store import Store, StoreError
 
 UNHINDERED = not hasattr(os, "geteuid") or os.geteuid() == 0
-LONG = {"learning_rate": 1e-6, "max_epochs": 5000}  # weights hardly move: no cut comes and no target is reached
+STILL = {"learning_rate": 1e-6}  # weights hardly move: no cut comes and no target is reached
 
 
 @pytest.fixture
-def board(tmp_path, monkeypatch):
+def board(tmp_path, monkeypatch, gates):
     monkeypatch.setenv("PRUNING_MAX_WORKERS", "1")
     board = JobBoard(tmp_path / "cache")
     yield board
@@ -57,7 +57,7 @@ def epochs(board: JobBoard, key: str) -> list[int]:
 
 
 def wait_for_epochs(board: JobBoard, key: str, count: int) -> None:
-    wait_until(lambda: len(epochs(board, key)) >= count, what=f"{count} epochs")
+    wait_until(lambda: len(epochs(board, key)) == count, what=f"{count} epochs")
 
 
 def assert_same_end(one: Store, other: Store, key: str) -> None:
@@ -72,20 +72,22 @@ def cuts(store: Store, key: str) -> list[dict]:
 # One process a key, a queue
 
 
-def test_a_run_starts_is_joined_and_ends_as_it_would_in_this_process(board, whole):
-    key = digits().key()
+def test_a_run_starts_is_joined_and_ends_as_it_would_in_this_process(board, whole, gates):
+    key = gates.hold(digits().key())
     job = board.start(digits(), "ann")
     assert (job.key, job.owner, job.state, job.live, job.kind) == (key, "ann", "starting", True, "run")
     assert board.start(digits(), "bob").owner == "ann"  # joined: still one job, and hers
     assert [one.key for one in board.jobs()] == [key]
+    gates.open(key)
     ended = wait_for_state(board, key, "finished")
     assert ended.text == whole.open(key).reason and not ended.live
     assert_same_end(board.store, whole, key)
     assert board.job("unknown") is None
 
 
-def test_what_finds_no_room_queues_and_says_its_place(board):
-    first, second, third = (digits(seed=seed, **LONG) for seed in (1, 2, 3))
+def test_what_finds_no_room_queues_and_says_its_place(board, gates):
+    first, second, third = (digits(seed=seed) for seed in (1, 2, 3))
+    gates.hold(first.key(), 1), gates.hold(third.key(), 1)
     assert board.start(first, "ann").state == "starting"
     assert [board.start(spec, "ann").place for spec in (second, third)] == [1, 2]
     wait_for_epochs(board, first.key(), 1)
@@ -116,35 +118,36 @@ def test_without_a_setting_one_core_is_left_free(board, monkeypatch):
         assert board.max_workers == workers
 
 
-def test_close_leaves_no_process_and_what_is_stored_stays(board):
-    spec = digits(**LONG)
+def test_close_leaves_no_process_and_what_is_stored_stays(board, gates):
+    spec = digits()
+    gates.hold(spec.key(), 1)
     board.start(spec, "ann")
     wait_for_epochs(board, spec.key(), 1)
     process = board._work[0].process
     board.close()
     assert process.returncode is not None
-    assert board.store.open(spec.key()).last_epoch >= 1 and not board.store.open(spec.key()).finished
+    assert board.store.open(spec.key()).last_epoch == 1 and not board.store.open(spec.key()).finished
     assert not board.store.is_claimed(spec.key())
 
 
 # Commands
 
 
-def test_pause_step_go_on_and_stop_are_answered(board):
-    spec = digits(**LONG)
-    key = spec.key()
+def test_pause_step_go_on_and_stop_are_answered(board, gates):
+    spec = digits(**STILL)
+    key = gates.hold(spec.key(), 1)
     board.start(spec, "ann")
     wait_for_epochs(board, key, 1)
     board.command(key, "ann", "pause")
     held = wait_for_state(board, key, "paused")
-    assert held.held and held.live
-    done = len(epochs(board, key))
+    assert held.held and held.live and len(epochs(board, key)) == 1
+    gates.hold(key, 5)
     board.command(key, "ann", "step")
-    wait_until(lambda: len(epochs(board, key)) == done + 1 and board.job(key).held, what="one step")
+    wait_until(lambda: len(epochs(board, key)) == 2 and board.job(key).held, what="one step")
     board.command(key, "ann", "step")
-    wait_until(lambda: len(epochs(board, key)) == done + 2 and board.job(key).held, what="another step")
+    wait_until(lambda: len(epochs(board, key)) == 3 and board.job(key).held, what="another step")
     board.command(key, "ann", "resume")
-    wait_for_epochs(board, key, done + 4)
+    wait_for_epochs(board, key, 5)
     board.command(key, "ann", "stop")
     ended = wait_for_state(board, key, "stopped")
     assert ended.text == "stopped by hand: it can be resumed" and not board.store.open(key).finished
@@ -169,10 +172,10 @@ def test_the_switch_holds_at_each_cut_and_next_cut_at_one(board, whole):
     assert_same_end(board.store, whole, key)  # holding changes no number
 
 
-def test_a_strangers_commands_are_refused_until_the_owner_is_gone(board, monkeypatch):
-    spec = digits(**LONG)
-    key = spec.key()
-    board.start(spec, "session", pace=0.2)
+def test_a_strangers_commands_are_refused_until_the_owner_is_gone(board, monkeypatch, gates):
+    spec = digits()
+    key = gates.hold(spec.key())
+    board.start(spec, "session")
     board.introduce("session", "ann")
     assert board.job(key).owner == "ann"
     wait_for_state(board, key, "training")
@@ -192,10 +195,11 @@ def test_a_strangers_commands_are_refused_until_the_owner_is_gone(board, monkeyp
     assert not board.may_command(key, "ann") and not board.may_command("unknown", "ann")
 
 
-def test_what_is_asked_for_in_a_stand_ins_name_is_the_visitors_also_after_the_introduction(board):
+def test_what_is_asked_for_in_a_stand_ins_name_is_the_visitors_also_after_the_introduction(board, gates):
     board.introduce("session", "ann")
-    spec = digits(**LONG)
-    assert board.start(spec, "session", pace=0.2).owner == "ann"  # by a button that was drawn before
+    spec = digits()
+    gates.hold(spec.key())
+    assert board.start(spec, "session").owner == "ann"  # by a button that was drawn before
     assert board.may_command(spec.key(), "ann") and board.may_command(spec.key(), "session")
     assert not board.may_command(spec.key(), "bob")
     board.seen(spec.key(), "session")
@@ -208,13 +212,14 @@ def test_what_is_asked_for_in_a_stand_ins_name_is_the_visitors_also_after_the_in
 # Cuts by hand
 
 
-def test_a_cut_by_hand_turns_a_live_run_into_a_branch(board):
-    spec = digits(**LONG)
-    key = spec.key()
+def test_a_cut_by_hand_turns_a_live_run_into_a_branch(board, gates):
+    spec = digits(**STILL)
+    key = gates.hold(spec.key(), 1)
     board.start(spec, "ann")
     wait_for_epochs(board, key, 1)
     board.command(key, "ann", "pause")
     wait_for_state(board, key, "paused")
+    gates.open(key)
     assert board.prune(key, "ann", 0, 0.5) == key  # held: it is cut at the end of the epoch, then held again
     wait_until(lambda: board.job(key).key != key and board.job(key).held, what="the branch")
     job = board.job(key)
@@ -234,13 +239,19 @@ def test_a_cut_by_hand_turns_a_live_run_into_a_branch(board):
         board.delete(job.key)
 
 
-def test_a_cut_by_hand_in_the_last_epoch_is_not_lost(board):
-    spec = digits(max_epochs=3, learning_rate=1e-6)
-    board.start(spec, "ann", pace=0.3)
-    wait_for_epochs(board, spec.key(), 2)
-    board.prune(spec.key(), "ann", 2, 0.5)
-    ended = wait_for_state(board, spec.key(), "finished")
-    assert ended.trail == (spec.key(),) and cuts(board.store, ended.key)[-1]["round"] is None
+def test_a_cut_by_hand_in_the_last_epoch_is_not_lost(board, gates):
+    spec = digits(max_epochs=3, **STILL)
+    key = gates.hold(spec.key(), 2)
+    board.start(spec, "ann")
+    wait_for_epochs(board, key, 2)
+    board.command(key, "ann", "pause")
+    wait_for_state(board, key, "paused")
+    gates.open(key)
+    board.prune(key, "ann", 2, 0.5)  # the run goes on to the end of its last epoch
+    wait_until(lambda: board.job(key).key != key and board.job(key).held, what="the branch")
+    board.command(key, "ann", "resume")
+    ended = wait_for_state(board, key, "finished")
+    assert ended.trail == (key,) and cuts(board.store, ended.key)[-1]["round"] is None
 
 
 def test_a_cut_by_hand_of_a_stored_run_starts_a_branch_at_the_epoch_shown(board, whole):
@@ -263,15 +274,16 @@ def test_a_cut_by_hand_of_a_stored_run_starts_a_branch_at_the_epoch_shown(board,
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
-def test_a_killed_process_is_reported_and_the_run_resumes_bit_identical(board, whole):
-    key = digits().key()
-    board.start(digits(), "ann", pace=0.3)
+def test_a_killed_process_is_reported_and_the_run_resumes_bit_identical(board, whole, gates):
+    key = gates.hold(digits().key(), 2)
+    board.start(digits(), "ann")
     wait_for_epochs(board, key, 2)
     os.kill(board._work[0].process.pid, signal.SIGKILL)
     failed = wait_until(lambda: board.job(key) if not board.job(key).live else None)
     assert failed.state == "failed"
     assert failed.text.startswith("the training process ended unexpectedly (exit code -9); press Resume to go on")
     assert not board.store.open(key).finished
+    gates.open(key)
     assert board.start(digits(), "bob").owner == "bob"
     wait_for_state(board, key, "finished")
     assert_same_end(board.store, whole, key)
@@ -358,13 +370,17 @@ def test_watchers_are_counted_while_they_look(board, monkeypatch):
 # Deleting
 
 
-def test_news_are_waited_for_and_progress_within_an_epoch_is_none(board):
-    key = board.start(digits(**LONG), "ann", pace=0.5).key
-    wait_until(lambda: epochs(board, key), what="an epoch")
+def test_news_are_waited_for_and_progress_within_an_epoch_is_none(board, gates):
+    key = gates.hold(digits(**STILL).key(), 1)
+    board.start(digits(**STILL), "ann")
+    wait_until(lambda: board.job(key).epoch == 2, what="progress within the second epoch")
     known = board.news(key)
+    gates.hold(key, 2)
     board.wait_for_news(key, known, 60)
     assert board.news(key) == known + 1
-    assert len(epochs(board, key)) >= 2  # it is in the store by then
+    assert len(epochs(board, key)) == 2  # it is in the store by then
+    wait_until(lambda: board.job(key).epoch == 3, what="progress within the third epoch")
+    assert board.news(key) == known + 1
     board.command(key, "ann", "pause")
     wait_for_state(board, key, *HELD)
     known, began = board.news(key), time.monotonic()
@@ -418,24 +434,29 @@ def test_a_job_never_changes_under_a_page(board):
 # What the stage asks for
 
 
-def test_an_atlas_is_built_beside_a_running_training_and_stands_on_the_shelf(board, whole):
+def test_an_atlas_is_built_beside_a_running_training_and_stands_on_the_shelf(board, whole, gates):
     """The only place for a run is taken, and whoever moves the slider does not wait for it."""
-    long = digits(None, **LONG)
+    long = digits(None)
+    gates.hold(long.key())
     board.start(long, "ann")
     choices = [Choice(digits().key(), 4, name) for name in ("activation-frequency", "magnitude")]
+    gates.hold(jobs.atlas_key(choices[0]))
     job = board.build(whole, choices, "bob")
     assert job.kind == "atlas" and job.state == "starting" and "atlas of digits" in job.label
     assert board.build(whole, choices, "cat").owner == "bob"  # joined
+    gates.open(job.key)
     wait_for_state(board, jobs.atlas_key(choices[0]), "finished")
     assert board.job(long.key()).live
     assert [board.shelf.get(choice).choice for choice in choices] == choices
 
 
-def test_a_second_atlas_waits_for_the_first_and_says_its_place(board, whole):
+def test_a_second_atlas_waits_for_the_first_and_says_its_place(board, whole, gates):
     first, second = Choice(digits().key(), 3), Choice(digits().key(), 4)
+    gates.hold(jobs.atlas_key(first))
     board.build(whole, [first], "ann")
     waiting = board.build(whole, [second], "ann")
     assert (waiting.state, waiting.place) == ("queued", 1)
+    gates.open(jobs.atlas_key(first))
     wait_for_state(board, jobs.atlas_key(second), "finished")
     assert board.shelf.has(first) and board.shelf.has(second)
 

@@ -114,9 +114,10 @@ def test_the_fork_server_has_one_thread(begin):
 
 
 @forking
-def test_a_killed_worker_says_so_and_the_next_one_works(store, begin):
+def test_a_killed_worker_says_so_and_the_next_one_works(store, begin, gates):
+    gates.hold(digits().key())
     first, second = begin(), begin()
-    say(first, task(store, max_epochs=5000, learning_rate=1e-6))
+    say(first, task(store))
     wait_until(lambda: first.stdout.readline(), what="the first to begin")
     first.kill()
     assert first.wait(timeout=60) == -signal.SIGKILL

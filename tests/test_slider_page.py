@@ -1,7 +1,5 @@
 """The page "One slider" through app.py, without a browser: what it shows, builds, starts and refuses."""
 
-from dataclasses import replace
-
 import pytest
 import streamlit as st
 from small import digits
@@ -11,7 +9,7 @@ from waiting import wait_until
 
 from core import criteria
 from core.atlas import Choice
-from core.jobs import JobBoard, JobError
+from core.jobs import JobBoard, JobError, atlas_key
 from core.spec import RunSpec
 from pages.parts import atlases, elements, services
 
@@ -81,10 +79,12 @@ def test_every_criterion_is_in_the_menu_with_its_help(cache, stage):
     assert all(criteria.get(name).help.split("\n")[0][:40] in box.help for name in criteria.names())
 
 
-def test_an_atlas_that_is_missing_is_built_with_progress_and_then_shown(with_runs, stage):
+def test_an_atlas_that_is_missing_is_built_with_progress_and_then_shown(with_runs, stage, gates):
+    job = gates.hold(atlas_key(Choice(digits().key(), 3, "inactivity", "layer")))
     app = visit(run=digits().key(), by="inactivity", epoch="3", scope="layer")
     assert stage.header["title"].startswith("The atlas of this network by “Inactivity")
     assert "Building the atlas" in stage.news[-1]["job"]["text"]
+    gates.open(job)
     built(app, stage)
     header = stage.header
     assert (header["run"], header["epoch"], header["criterion"], header["scope"]) == (
@@ -261,13 +261,14 @@ def test_the_menu_of_networks_tells_them_apart_by_their_first_words(with_runs, s
     assert len({option[:48] for option in options}) == len(options)
 
 
-def test_the_atlas_is_shown_as_soon_as_it_is_there_and_its_controls_when_they_are(with_runs, stage, monkeypatch):
+def test_the_atlas_is_shown_as_soon_as_it_is_there_and_its_controls_when_they_are(with_runs, stage, gates):
     parent = digits(seed=1)
     choice = Choice(parent.key(), 3)
+    job = gates.hold(atlas_key(choice), 1)
     app = visit(run=parent.key(), epoch="3")
-    job = services.board().job(f"atlas-{parent.key()}-{choice.name}")
     wait_until(lambda: atlases.there(choice), what="the atlas")
-    monkeypatch.setattr(services.board(), "job", lambda key: replace(job, state="building"))  # its controls are to come
     again(app)
     assert stage.header["criterion"] == "activation-frequency" and stage.header["controls"] == []
-    monkeypatch.undo()
+    gates.open(job)
+    built(app, stage)
+    assert [one["draws"] for one in stage.header["controls"]] == [1, 5]

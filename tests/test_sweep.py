@@ -21,7 +21,7 @@ from core.sweep import grid, outcomes, run_many
 
 REPOSITORY = Path(__file__).parents[1]
 SPECS = [digits(max_epochs=2, seed=seed) for seed in range(3)]
-LONG = [digits(None, max_epochs=40, target_accuracy=1.0, learning_rate=0.01, seed=seed) for seed in range(4)]
+LONG = [digits(None, max_epochs=10, target_accuracy=1.0, learning_rate=0.01, seed=seed) for seed in range(4)]
 DEADLY = 7  # a seed
 
 
@@ -135,21 +135,27 @@ def test_a_stored_run_that_was_damaged_is_made_again(swept):
     assert final.network.weights[0].tobytes() == weights
 
 
-def test_a_sweep_can_be_left_and_taken_up_again(store, monkeypatch):
+def test_a_sweep_can_be_left_and_taken_up_again(store, monkeypatch, gates):
     monkeypatch.setattr(crew, "trained", noted)
+    for spec in LONG[1:]:
+        gates.hold(spec.key(), 2)
     sweeping = run_many(LONG, store, n_jobs=2)
     first = next(sweeping)
     sweeping.close()
     assert store.open(first[0].key()).finished
     wait_until(lambda: not any(store.is_claimed(spec.key()) for spec in LONG), what="the processes to end")
     before = stamps(store, "done.json")
+    assert list(before) == [LONG[0].key()]
+    gates.open()
     assert len(list(run_many(LONG, store, n_jobs=2))) == 4
     after = stamps(store, "done.json")
     assert {key: after[key] for key in before} == before and len(after) == 4
 
 
-def test_a_sweep_stops_when_it_is_told_to(store):
+def test_a_sweep_stops_when_it_is_told_to(store, gates):
     told = []
+    for spec in LONG:
+        gates.hold(spec.key(), 3)
 
     def going():
         told.append(any(len(run.epochs) > 2 for run in store.runs()))
@@ -220,22 +226,25 @@ def test_run_many_leaves_failed_runs_out_and_names_them_at_the_end(store):
 # -- killing ---------------------------------------------------------------------------------------------------------
 
 
-def killing(store, condition) -> threading.Thread:
-    """Waits for the condition on the starts so far, then kills the process of the first start it names."""
+def killing(store, gates, condition) -> threading.Thread:
+    """Waits for the condition on the starts so far, then kills the process of the first start it names, in mid-run."""
+    for spec in LONG:
+        gates.hold(spec.key(), 4)
 
     def kill():
         seed, _, pid = wait_until(lambda: condition(starts(store)))
         wait_until(lambda: epochs(store, LONG[seed]) > 3)
         os.kill(pid, signal.SIGKILL)
+        gates.open()
 
     thread = threading.Thread(target=kill)
     thread.start()
     return thread
 
 
-def test_a_killed_worker_costs_nothing_that_was_stored(store, monkeypatch, tmp_path):
+def test_a_killed_worker_costs_nothing_that_was_stored(store, monkeypatch, tmp_path, gates):
     monkeypatch.setattr(crew, "trained", noted)
-    killer = killing(store, lambda begun: begun[0] if begun else None)
+    killer = killing(store, gates, lambda begun: begun[0] if begun else None)
     rows = list(outcomes(LONG, store, n_jobs=2))
     killer.join()
     begun = starts(store)
@@ -303,8 +312,14 @@ def command(store, *more, wait=True):
 
 
 @pytest.mark.parametrize("how", ["killed", "Ctrl-C"])
-def test_a_sweep_that_was_ended_goes_on(store, how):
-    args = ["max_epochs=40", "--seeds", "0-2"]
+def test_a_sweep_that_was_ended_goes_on(store, how, gates):
+    args = ["max_epochs=10", "--seeds", "0-2"]
+    changes = {"hidden": (24, 16), "batch_size": 16, "learning_rate": 0.01, "target_accuracy": 1.0, "max_epochs": 10}
+    first, *others = grid(
+        dataset="digits", criterion=["magnitude", sweep.NO_PRUNING], ratio=0.5, seed=range(3), **changes
+    )
+    for spec in others:
+        gates.hold(spec.key(), 4)
     process = command(store, *args, wait=False)
     done = lambda: [run for run in store.runs() if run.finished]  # noqa: E731
     begun = lambda: [run for run in store.runs() if not run.finished and len(run.epochs) > 3]  # noqa: E731
@@ -318,9 +333,10 @@ def test_a_sweep_that_was_ended_goes_on(store, how):
         assert process.returncode == 130 and "goes on from here" in out and "Traceback" not in err
     wait_until(lambda: not any(store.is_claimed(run.key) for run in store.runs()), 30, what="the workers to let go")
     finished = stamps(store, "done.json")
+    assert list(finished) == [first.key()]
+    gates.open()
     second = {run.key: store.root / "runs" / run.key / "epoch-002.safetensors" for run in begun()}
     written = {key: file.stat().st_mtime_ns for key, file in second.items()}
-    assert len(finished) < 6
     code, out, _ = command(store, *args)
     assert code == 0 and "6 of 6 100 %" in out and out.count("(stored)") == len(finished)
     after = stamps(store, "done.json")
