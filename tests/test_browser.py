@@ -6,18 +6,21 @@ import signal
 
 import numpy as np
 import pytest
-from serving import DESKTOP, LAPTOP, Visitor, visits
+from serving import DESKTOP, LAPTOP, Server, Visitor, visits
 from small import digits
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from visiting import asking_for
 from waiting import wait_until
 
 from core import experiment
+from core.spec import PruningSpec, RunSpec
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-SMALL = "dataset=digits&hidden=24-16&rate=0.1&batch=16&start=60.0&target=99.0&ratio=60&rounds=3"
-ENDLESS = "dataset=digits&hidden=24-16&rate=1e-06&epochs=5000"  # weights hardly move: no cut, no target
-CUTS = "hidden=60-40-20&start=50.0&rate=0.05"  # mnist-mini, a first cut within an epoch or two
+# Weights hardly move: no cut, no target.
+STILL = RunSpec(dataset="digits", hidden=(24, 16), learning_rate=1e-6)
+# On mnist-mini, a first cut within an epoch or two.
+CUTS = RunSpec(hidden=(60, 40, 20), learning_rate=0.05, pruning=PruningSpec(start_accuracy=0.5))
 
 # Counts the cells whose foot is not of the colour of the dead, and reads one cell's: as pages/parts/board/cells.js says.
 FEET = """(root, cells) => {
@@ -57,14 +60,21 @@ class Watcher(Visitor):
         self.curves.wait_for()
         self.until(lambda: self.points >= count, f"{count} points on the curve")
 
-    def start(self, link: str) -> str:
-        """Opens the link, presses Start, and waits for the first points; gives the run's key."""
-        self.visit(f"?{link}")
+    def start(self, spec: RunSpec) -> str:
+        """Opens the link to the spec, presses Start, and waits for the first points; gives the run's key."""
+        self.visit(f"?{asking_for(spec)}")
         self.press("Start")
-        self.until(lambda: self.linked(), "the run in the link")
-        self.until(lambda: self.canvas.count() and self.run == self.linked(), "the run on the board")
+        self.until(lambda: self.linked() == spec.key(), "the run in the link")
+        self.until(lambda: self.canvas.count() and self.run == spec.key(), "the run on the board")
         self.wait_for_points(1)
-        return self.linked()
+        return spec.key()
+
+    def held(self, server: Server, key: str) -> None:
+        """Holds the run that waits at its gate with the page's own button, and takes the gate away."""
+        self.until(lambda: self.button("Pause").is_enabled(), "the owner's buttons")
+        self.press("Pause")
+        self.sees(re.compile(r"^paused · epoch \d+"))
+        server.gates.open(key)
 
     def tick_newest(self, count: int) -> None:
         """Goes to the list of runs and ticks the first rows: the newest."""
@@ -111,10 +121,10 @@ def test_a_newcomer_who_only_presses_start_sees_training_and_not_the_example(vis
     eve.visit()
     eve.sees("An example that ships with the explorer")
     eve.canvas.wait_for()
-    example = eve.run
+    example = server.gates.hold(eve.run, 2)
     eve.press("Start")
     eve.until(lambda: eve.linked() == example, "the run in the link: the very spec of the example")
-    eve.sees(re.compile(r"Epoch \d+: .* of training images right"))
+    eve.sees(re.compile(r"Epoch 2: .* of training images right"))
     assert not server.store.open(example).finished
     eve.press("Stop")
     eve.stopped()
@@ -133,14 +143,14 @@ def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):
     ann.page.get_by_role("spinbutton", name="Seed").fill("7")
     ann.page.keyboard.press("Enter")
     ann.until(lambda: "seed=7" in ann.page.url, "the choice in the link")
-    ann.pace("2 epochs a second")
+    key = server.gates.hold(RunSpec(seed=7).key(), 1)
     ann.press("Start")
-    ann.until(lambda: ann.linked(), "the run in the link")
-    key = ann.linked()
+    ann.until(lambda: ann.linked() == key, "the run in the link")
     ann.until(lambda: ann.canvas.count() and ann.run == key != example, "the run on the board")
     ann.wait_for_points(1)
     ann.mark()
     before = ann.points
+    server.trains(key, 3)
     ann.wait_for_points(before + 3)
     assert ann.same_nodes()
     assert ann.epoch <= server.epochs(key)
@@ -161,6 +171,7 @@ def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):
     for name in ("Go on", "Step", "Next cut", "Stop", "Prune now"):
         assert bob.button(name).is_disabled()
     held = bob.points
+    server.gates.open(key)
     ann.press("Step")
     bob.wait_for_points(held + 1)
     assert ann.points == bob.points == server.epochs(key)
@@ -201,12 +212,13 @@ def test_a_click_on_the_menu_that_crosses_a_timer_leaves_no_blank_page(visitors)
 
 def test_next_cut_holds_before_and_after_agree_with_the_masks_and_a_cut_by_hand_goes_on(visitors, server):
     ann = visitors()
-    ann.visit(f"?{CUTS}")
+    ann.visit(f"?{asking_for(CUTS)}")
+    key = server.gates.hold(CUTS.key())
     ann.press("Start")
-    ann.until(lambda: ann.button("Next cut").is_enabled(), "the owner's buttons")
+    ann.until(lambda: ann.linked() == key, "the run in the link")
+    ann.held(server, key)
     ann.press("Next cut")
     ann.sees("held at a cut")
-    key = ann.linked()
     ann.until(lambda: ann.canvas.count() and ann.epoch == server.epochs(key), "the cut on the board")
     moment = server.store.snapshot(key, ann.epoch)
     assert moment.cuts == 1
@@ -250,8 +262,9 @@ def test_next_cut_holds_before_and_after_agree_with_the_masks_and_a_cut_by_hand_
     ann.until(lambda: ann.alive() == [int(units.sum()) for units in alive], "the board after it")
     cells = drawn_at_random(alive, seed=3)
     assert ann.cells_alive(cells) == [bool(alive[layer][unit]) for layer, unit in cells]
+    server.gates.hold(branch, by_hand["epoch"] + 2)
     ann.press("Go on")
-    ann.until(lambda: server.epochs(branch) > by_hand["epoch"] + 1, "the branch to train on")
+    ann.until(lambda: server.epochs(branch) == by_hand["epoch"] + 2, "the branch to train on")
     ann.press("Stop")
     ann.stopped()
 
@@ -343,8 +356,12 @@ def test_every_page_fits_the_screen(visitors, server, viewport):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_after_the_server_was_killed_the_run_is_found_and_goes_on(visitors, server):
     ann = visitors()
-    key = ann.start(ENDLESS)
-    ann.pace("2 epochs a second")
+    key = server.gates.hold(STILL.key(), 1)
+    ann.start(STILL)
+    ann.pace("1 in 3 seconds")
+    ann.sees(re.compile(r"\d+ min at most, to the epoch limit"))
+    ann.pace("full speed")
+    server.trains(key, 1)
     ann.wait_for_points(2)
     assert ann.strangers == [] and ann.errors == []
     server.kill()
@@ -353,7 +370,8 @@ def test_after_the_server_was_killed_the_run_is_found_and_goes_on(visitors, serv
     server.start()
     ann.errors.clear()  # that the line was cut is an error of its own
     stored = server.epochs(key)
-    ann.visit(f"?{ENDLESS}&run={key}")
+    server.gates.hold(key, stored + 3)
+    ann.visit(f"?{asking_for(STILL)}&run={key}")
     ann.until(lambda: ann.canvas.count() and ann.run == key and ann.points >= stored, "the run as it was left")
     assert not server.store.open(key).finished
     ann.press("Resume")

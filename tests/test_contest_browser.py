@@ -354,14 +354,10 @@ def test_epochs_of_the_retraining_are_seen_as_they_come(chromium, tmp_path, held
         ann = make()
         ann.open()
         ann.root.evaluate("root => { root.mine = 1; }")
+        job = server.gates.hold(f"factors-{KEY}-rank", 1)
         ann.press("Retrain the factors: same rank")
-        seen = set()
-
-        def epochs():
-            found = re.search(r"epoch (\d+) of 44", ann.page.get_by_test_id("contest-table").inner_text())
-            seen.update([found[1]] if found else [])
-            return len(seen) >= 4
-
-        ann.until(epochs, "four different epochs")
+        for epoch in range(4):
+            server.gates.hold(job, epoch + 1)  # epoch 0 is there before any training
+            ann.page.get_by_test_id("contest-table").get_by_text(f"epoch {epoch} of 44").wait_for()
         ann.page.locator("[data-testid=contest] .job:not([hidden])").get_by_text("being retrained").wait_for()
         assert ann.root.evaluate("root => root.mine") == 1

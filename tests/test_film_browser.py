@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from serving import DESKTOP, LAPTOP, TEXTS, Visitor, visits
+from serving import DESKTOP, LAPTOP, SECONDS, TEXTS, Visitor, visits
 from small import digits
+from visiting import asking_for
+from waiting import wait_until
 
 from core import experiment, film, spectra
 from core.example import EXAMPLE
@@ -21,7 +23,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 PARTS = Path(__file__).parents[1] / "pages" / "parts"
 SHIPPED = RunSpec().key()
-LIVE = "dataset=digits&hidden=24-16&rate=0.02&batch=16&start=50.0&target=99.0&ratio=60&rounds=3&epochs=3000"
+LIVE = digits(seed=25, learning_rate=0.02, max_epochs=40, target_accuracy=1.0)
 SPEC = digits(seed=21, max_epochs=9, target_accuracy=0.95)
 
 # Puts the element up, takes it down and puts it up again, as Streamlit may; how many groups of buttons it has each time.
@@ -359,29 +361,34 @@ def test_a_link_brings_back_what_was_seen(viewers, server, stored):
 def test_a_run_is_followed_while_it_trains_and_the_element_stays(viewers, server):
     ann, asked = viewers(), []
     ann.page.on("websocket", lambda socket: socket.on("framesent", lambda _: asked.append(time.monotonic())))
-    ann.visit(f"?{LIVE}")
+    ann.visit(f"?{asking_for(LIVE)}")
     ann.settled()
+    key = server.gates.hold(LIVE.key(), 1)
     ann.press("Start")
-    ann.until(lambda: ann.linked() and server.epochs(ann.linked()) > 0, "the first epoch")
-    key = ann.linked()
+    ann.until(lambda: ann.linked() == key and server.epochs(key) == 1, "the first epoch")
     ann.page.get_by_role("link", name="Low rank").click()
     ann.until(lambda: ann.film.count() and ann.data("run") == key and ann.data("at"), "its film")
     parts = [ann.film, ann.scrubber, ann.film.locator(".spectrum svg").first, ann.film.locator(".chart svg").first]
     for part in parts:
         part.evaluate("element => { element.known = true; }")
-    first = ann.moments
-    ann.until(lambda: ann.moments > first + 2, "the film to grow")
-    assert ann.at >= first  # it follows the end
-    ann.until(lambda: int(ann.data("randoms")) >= 1, "the first cut and its random cuts")
+    for _ in range(2):
+        first = ann.moments
+        server.trains(key, 1)
+        ann.until(lambda first=first: ann.moments > first, "the film to grow")
+        ann.goes_to(ann.moments - 1)  # it follows the end
+    server.trains_to_cut(key, 1)
+    ann.has_randoms(1)
     ann.until(lambda: ann.page.get_by_test_id("verdict").get_attribute("data-word"), "a verdict")
-    ann.sees(re.compile("The run is still training|Target reached"))
+    ann.sees("The run is still training")
     ann.scrubber.press("Home")
     ann.goes_to(0)
     there = ann.moments
-    ann.until(lambda: ann.moments > there or server.store.open(key).finished, "the film to grow on")
+    server.trains(key, 1)
+    ann.until(lambda: ann.moments > there, "the film to grow on")
     assert ann.at == 0  # who looks at the start is left there
     assert all(part.evaluate("element => element.known === true") for part in parts)
-    ann.until(lambda: server.store.open(key).finished, "the run's end")
+    server.gates.open(key)
+    wait_until(lambda: server.store.open(key).finished, SECONDS / 1000, what="the run's end")
     ann.until(lambda: ann.moments == len(film.shoot(server.store, key).moments), "all of its moments")
     ann.until(lambda: film.load(Shelf(server.cache), key), "the film on the shelf")
     kept = film.load(Shelf(server.cache), key)

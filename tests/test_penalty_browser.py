@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from serving import DESKTOP, LAPTOP, TEXTS, Visitor, times_a_plain_page, visits
 from small import digits
+from visiting import asking_for
 
 from core import equivalence, experiment, strength
 from core.example import EXAMPLE
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 SHIPPED = RunSpec().key()
 SPEC = digits(seed=31)
-LIVE = "dataset=digits&hidden=24-16&rate=0.02&batch=16&start=50.0&target=100.0&ratio=60&rounds=3&epochs=3000"
+LIVE = digits(seed=33, max_epochs=40, target_accuracy=1.0)
 MODELS = ("soft", "hard", "scaling", "random")
 FIND, STOP, GO_ON = "Find the λ that ends with the same nuclear norm", "Stop the search", "Go on with the search"
 
@@ -61,6 +62,9 @@ class Judge(Visitor):
     @property
     def tabs(self):
         return self.page.get_by_test_id("penalty-steps").get_by_role("tab")
+
+    def has_tries(self, count: int) -> None:
+        self.until(lambda: self.data("tries", self.search) == str(count), f"try {count} of the search")
 
     def shows(self, number: int) -> None:
         self.until(lambda: self.data("cut") == str(number), f"cut {number}; it is {self.data('cut')}")
@@ -258,7 +262,13 @@ def test_a_search_is_made_of_tries_that_come_into_the_same_element(judges, serve
     ann.is_drawn()
     bob.is_drawn()
     ann.mark()
+    job = server.gates.hold(f"strength-{stored}", 1)
     ann.page.get_by_role("button", name=FIND).click()
+    for tries in (1, 2):
+        server.gates.hold(job, tries)
+        ann.has_tries(tries)
+        ann.sees(f"Try {tries + 1} is being trained")
+    server.gates.open(job)
     seen = []
 
     def found() -> bool:
@@ -266,7 +276,7 @@ def test_a_search_is_made_of_tries_that_come_into_the_same_element(judges, serve
         return ann.data("found", ann.search) != ""
 
     ann.until(found, "the λ that is searched for")
-    assert seen == sorted(seen), seen  # on a quick machine several come between two looks; the next test sees them come
+    assert seen == sorted(seen), seen
     assert ann.same_nodes()
     ann.until(lambda: not ann.page.get_by_test_id("strength-job").is_visible(), "the end of the search")
     assert ann.page.get_by_role("button", name=FIND).count() == 0
@@ -299,21 +309,19 @@ def test_a_search_is_made_of_tries_that_come_into_the_same_element(judges, serve
 
 
 def test_a_search_that_is_stopped_keeps_its_tries_and_goes_on(judges, server):
-    spec = digits(seed=32, hidden=(96, 64), max_epochs=100, target_accuracy=1.0)  # long enough to be stopped twice
+    spec = digits(seed=32)
     list(experiment.run(spec, server.store))
     ann = judges()
     ann.open(spec.key())
-    ann.page.get_by_role("button", name=FIND).click()
-    ann.until(lambda: int(ann.data("tries", ann.search) or 0) >= 1, "a first try")
-    ann.sees(re.compile(r"Try \d+ is being trained"))
-    ann.page.get_by_role("button", name=STOP).click()
-    ann.page.get_by_role("button", name=GO_ON).wait_for()
-    kept = int(ann.data("tries", ann.search))
-    assert kept >= 1 and ann.data("found", ann.search) == ""
-    ann.page.get_by_role("button", name=GO_ON).click()
-    ann.until(lambda: int(ann.data("tries", ann.search)) > kept, "further tries")
-    ann.page.get_by_role("button", name=STOP).click()
-    ann.page.get_by_role("button", name=GO_ON).wait_for()
+    for tries in (1, 2):
+        job = server.gates.hold(f"strength-{spec.key()}", tries)
+        ann.page.get_by_role("button", name=FIND if tries == 1 else GO_ON).click()
+        ann.has_tries(tries)
+        ann.sees(f"Try {tries + 1} is being trained")
+        ann.page.get_by_role("button", name=STOP).click()
+        ann.page.get_by_role("button", name=GO_ON).wait_for()
+        assert ann.data("tries", ann.search) == str(tries) and ann.data("found", ann.search) == ""
+    server.gates.open(job)
 
 
 # While the run is trained
@@ -321,18 +329,19 @@ def test_a_search_that_is_stopped_keeps_its_tries_and_goes_on(judges, server):
 
 def test_the_cuts_of_a_run_under_way_come_into_the_same_element(judges, server):
     ann = judges()
-    ann.visit(f"?{LIVE}&seed=33")
+    ann.visit(f"?{asking_for(LIVE)}")
     ann.page.get_by_test_id("board-canvas").wait_for()  # what is pressed while the page still draws itself can be lost
+    key = server.gates.hold(LIVE.key(), 1)
     ann.press("Start")
-    ann.until(lambda: ann.linked(), "the run in the link")
-    key = ann.linked()
-    ann.until(lambda: server.epochs(key) >= 1, "a first epoch")
+    ann.until(lambda: ann.linked() == key and server.epochs(key) == 1, "the first epoch")
     ann.page.get_by_role("link", name="Against a penalty").click()
-    ann.until(lambda: ann.cuts.count() and ann.data("run") == key and int(ann.data("cuts")) >= 1, "the first cut")
+    server.trains_to_cut(key, 1)
+    ann.until(lambda: ann.cuts.count() and ann.data("run") == key and ann.data("cuts") == "1", "the first cut")
     assert ann.linked() == key
     ann.mark()
-    ann.until(lambda: ann.data("cuts") == "3", "the third cut")
-    ann.until(lambda: ann.data("cut") == "3", "the newest cut, which is followed")
+    for cut in (2, 3):
+        server.trains_to_cut(key, cut)
+        ann.until(lambda cut=cut: ann.data("cuts") == ann.data("cut") == str(cut), f"cut {cut}, which is followed")
     ann.tabs.first.click()
     ann.shows(1)
     assert ann.page.get_by_role("button", name=FIND).is_disabled()

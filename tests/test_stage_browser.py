@@ -16,6 +16,7 @@ from core import criteria, datasets, experiment, masks, surveys
 from core.atlas import Choice
 from core.criteria import Evidence
 from core.example import EXAMPLE
+from core.jobs import atlas_key
 from core.shelf import Shelf
 from core.spec import RunSpec
 from core.store import Store
@@ -396,9 +397,11 @@ def test_keys_play_a_click_and_another_criterion(visitors):
 def test_prune_here_and_retrain_open_the_branch_go_back_undo(visitors, server):
     key, last = stored(digits(None, seed=3), server)
     ann = visitors()
+    job = server.gates.hold(atlas_key(Choice(key, last)))
     ann.visit(f"slider?run={key}&epoch={last}")
     ann.sees("is being built")
     ann.page.get_by_test_id("stage-job").get_by_text("Building the atlas and its controls").wait_for()
+    server.gates.open(job)
     ann.shown()
     assert ann.header("run") == key and ann.start == 0
     ann.drag(70)

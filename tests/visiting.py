@@ -1,15 +1,35 @@
 """Visits to the pages through app.py, without a browser."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
+
+from core.spec import PruningSpec, RunSpec
 
 REPOSITORY = Path(__file__).parents[1]
 FILES = [
     path.relative_to(REPOSITORY) for path in sorted(REPOSITORY.glob("pages/*/*.py")) if path.parent.name != "parts"
 ]
 PAGES = {path.stem: str(path) for path in FILES}
+
+
+def asking_for(spec: RunSpec) -> str:
+    """The link with which the sidebar asks for the spec, as far as tests vary it."""
+    plan, usual = spec.pruning or PruningSpec(), PruningSpec()
+    values = {
+        "dataset": spec.dataset, "hidden": "-".join(map(str, spec.hidden)), "seed": spec.seed, "rate": spec.learning_rate,
+        "batch": spec.batch_size, "epochs": spec.max_epochs, "target": 100 * (spec.target_accuracy or 0),
+        "ratio": round(100 * plan.ratio), "rounds": plan.rounds, "start": 100 * plan.start_accuracy,
+    }  # fmt: skip
+    if spec.pruning is None:
+        values["criterion"] = "no pruning"
+    else:
+        assert spec.pruning == replace(
+            usual, ratio=plan.ratio, rounds=plan.rounds, start_accuracy=plan.start_accuracy
+        ), "write the field into the link"
+    return "&".join(f"{name}={value}" for name, value in values.items())
 
 
 def visit(page: str = "live", **link: str) -> AppTest:
