@@ -28,6 +28,9 @@ SECONDS = (
 )
 # In ms, before whatever is done in the browser: with 200, all that is trained seems as if on a machine many times as fast.
 SLOW_HAND = float(os.environ.get("SLOW_HAND", 0))
+# In ms, before each frame that a page draws: with 300, whoever reads before it is drawn reads what was there before.
+SLOW_FRAMES = float(os.environ.get("SLOW_FRAMES", 0))
+FRAMES = "((own, late) => { window.requestAnimationFrame = (draw) => setTimeout(() => own(draw), late); })"
 
 # Every text that a person sees in the element: words and size in CSS px.
 TEXTS = """(root) => {
@@ -206,11 +209,15 @@ class Visitor:
         found = re.search(r"[?&]run=([0-9a-f]+)", self.page.url)
         return found and found[1]
 
+    def frame(self) -> None:
+        """Waits for the page's next frame, with which it draws what a click or a key has changed."""
+        self.page.evaluate("() => new Promise(requestAnimationFrame)")
+
     def until(self, condition, what: str) -> None:
         """Waits as `wait_until`, but lets the page's events in."""
 
         def there():
-            self.page.evaluate("() => new Promise(requestAnimationFrame)")
+            self.frame()
             return condition()
 
         try:
@@ -232,7 +239,12 @@ class Pages:
 
     def lend(self, fresh: bool, **options):
         free = self._free.get(_name(options))
-        return free.pop() if free and not fresh else self._chromium.new_context(**options).new_page()
+        if free and not fresh:
+            return free.pop()
+        context = self._chromium.new_context(**options)
+        if SLOW_FRAMES:
+            context.add_init_script(f"{FRAMES}(requestAnimationFrame, {SLOW_FRAMES})")
+        return context.new_page()
 
     def take_back(self, page, server: Server, fresh: bool, **options) -> None:
         if fresh or page.is_closed():

@@ -106,6 +106,7 @@ class Viewer(Visitor):
 
     def choose(self, group: str, words: str) -> None:
         self.film.get_by_role("group", name=group, exact=True).get_by_role("button", name=words, exact=True).click()
+        self.frame()
 
     def layer_words(self) -> list[str]:
         """What stands over each layer's plot."""
