@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 from holding import Gates
+from visiting import asking_for
 from waiting import wait_until
 
+from core.spec import RunSpec
 from core.store import Store
 
 REPOSITORY = Path(__file__).parents[1]
@@ -181,6 +183,14 @@ class Visitor:
 
     def visit(self, path: str = "") -> None:
         self.page.goto(self._server.url(path))
+
+    def starts(self, spec: RunSpec) -> str:
+        """Opens the link that asks for the spec and presses Start; gives the run's key."""
+        self.visit(f"?{asking_for(spec)}")
+        self.page.get_by_test_id("board-canvas").wait_for()  # what is pressed while the page draws itself can be lost
+        self.press("Start")
+        self.until(lambda: self.linked() == spec.key(), "the run in the link")
+        return spec.key()
 
     def button(self, name: str):
         return self.page.get_by_test_id("stMain").get_by_role("button", name=name).first

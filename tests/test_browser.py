@@ -3,6 +3,7 @@
 import random
 import re
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,9 +63,7 @@ class Watcher(Visitor):
 
     def start(self, spec: RunSpec) -> str:
         """Opens the link to the spec, presses Start, and waits for the first points; gives the run's key."""
-        self.visit(f"?{asking_for(spec)}")
-        self.press("Start")
-        self.until(lambda: self.linked() == spec.key(), "the run in the link")
+        self.starts(spec)
         self.until(lambda: self.canvas.count() and self.run == spec.key(), "the run on the board")
         self.wait_for_points(1)
         return spec.key()
@@ -212,10 +211,8 @@ def test_a_click_on_the_menu_that_crosses_a_timer_leaves_no_blank_page(visitors)
 
 def test_next_cut_holds_before_and_after_agree_with_the_masks_and_a_cut_by_hand_goes_on(visitors, server):
     ann = visitors()
-    ann.visit(f"?{asking_for(CUTS)}")
     key = server.gates.hold(CUTS.key())
-    ann.press("Start")
-    ann.until(lambda: ann.linked() == key, "the run in the link")
+    ann.starts(CUTS)
     ann.held(server, key)
     ann.press("Next cut")
     ann.sees("held at a cut")
@@ -329,10 +326,8 @@ def test_two_runs_side_by_side_and_one_deleted_after_a_question(visitors, server
 
 def test_a_diverged_run_is_shown_with_its_reason(visitors, server):
     ann = visitors()
-    ann.visit("?dataset=digits&hidden=24-16&rate=1000000000.0")
-    ann.press("Start")
+    key = ann.starts(replace(STILL, learning_rate=1e9))
     ann.sees(re.compile("^Diverged: the loss became"))
-    key = ann.linked()
     ann.until(lambda: ann.canvas.count() and ann.epoch == server.store.open(key).last_epoch, "its last moment")
 
 

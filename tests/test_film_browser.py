@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from serving import DESKTOP, LAPTOP, SECONDS, TEXTS, Visitor, visits
 from small import digits
-from visiting import asking_for
 from waiting import wait_until
 
 from core import experiment, film, spectra
@@ -362,11 +361,9 @@ def test_a_link_brings_back_what_was_seen(viewers, server, stored):
 def test_a_run_is_followed_while_it_trains_and_the_element_stays(viewers, server):
     ann, asked = viewers(), []
     ann.page.on("websocket", lambda socket: socket.on("framesent", lambda _: asked.append(time.monotonic())))
-    ann.visit(f"?{asking_for(LIVE)}")
-    ann.settled()
     key = server.gates.hold(LIVE.key(), 1)
-    ann.press("Start")
-    ann.until(lambda: ann.linked() == key and server.epochs(key) == 1, "the first epoch")
+    ann.starts(LIVE)
+    ann.until(lambda: server.epochs(key) == 1, "the first epoch")
     ann.page.get_by_role("link", name="Low rank").click()
     ann.until(lambda: ann.film.count() and ann.data("run") == key and ann.data("at"), "its film")
     parts = [ann.film, ann.scrubber, ann.film.locator(".spectrum svg").first, ann.film.locator(".chart svg").first]

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from serving import DESKTOP, LAPTOP, TEXTS, Visitor, times_a_plain_page, visits
 from small import digits
-from visiting import asking_for
 
 from core import equivalence, experiment, strength
 from core.example import EXAMPLE
@@ -329,11 +328,9 @@ def test_a_search_that_is_stopped_keeps_its_tries_and_goes_on(judges, server):
 
 def test_the_cuts_of_a_run_under_way_come_into_the_same_element(judges, server):
     ann = judges()
-    ann.visit(f"?{asking_for(LIVE)}")
-    ann.page.get_by_test_id("board-canvas").wait_for()  # what is pressed while the page still draws itself can be lost
     key = server.gates.hold(LIVE.key(), 1)
-    ann.press("Start")
-    ann.until(lambda: ann.linked() == key and server.epochs(key) == 1, "the first epoch")
+    ann.starts(LIVE)
+    ann.until(lambda: server.epochs(key) == 1, "the first epoch")
     ann.page.get_by_role("link", name="Against a penalty").click()
     server.trains_to_cut(key, 1)
     ann.until(lambda: ann.cuts.count() and ann.data("run") == key and ann.data("cuts") == "1", "the first cut")
