@@ -215,7 +215,7 @@ class Course:
         events: list[Event] = [EpochEnded(epoch, measured.accuracy, measured.loss, valid.accuracy, valid.loss, seconds)]
         stages = []
         if not all(np.isfinite(weight).all() for weight in state.weights):
-            reason = reason or f"diverged: weights became infinite in epoch {epoch}; a smaller learning rate helps"
+            reason = reason or f"diverged: weights became infinite in epoch {epoch}; {recipe.calmer(spec)}"
         elif self._store or decision.cuts:
             stages.append(_singular_values(state))
         accuracy = valid.accuracy

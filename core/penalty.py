@@ -44,6 +44,9 @@ class Penalty:
     def shrunk(self, weight: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """`(K, rows, columns)` weights after one step of `lengths` `(K,)`, learning rate · λ · steps; of the weights' type."""
         exact = weight.to(self._home, torch.float64)
+        # Of NaN there are no singular values, and LAPACK says so or not by the size of the matrix: NaN stays NaN.
+        finite = torch.isfinite(exact).all(-1).all(-1)[:, None, None]
+        exact = torch.where(finite, exact, 0.0)
         rows, columns = exact.shape[-2:]
         tall = rows > columns
         times = self._products.times
@@ -59,4 +62,5 @@ class Penalty:
             left = torch.where(values > tolerance, values - step, values)
         factors = torch.where(values > 0, left / values, torch.zeros_like(values))
         scaled = times(vectors * factors[:, None], vectors.mT)
-        return (times(exact, scaled) if tall else times(scaled, exact)).to(weight.device, weight.dtype)
+        shrunk = (times(exact, scaled) if tall else times(scaled, exact)).to(weight.device, weight.dtype)
+        return torch.where(finite.to(weight.device), shrunk, torch.nan)

@@ -101,8 +101,7 @@ def after_epoch(spec: RunSpec, state: State, epoch: int, train_accuracy: float, 
     """The Decision at the end of `epoch` (from 1), given that epoch's running training accuracy and its losses."""
     if not math.isfinite(train_loss) or not math.isfinite(valid_loss):
         number = "NaN" if math.isnan(train_loss) or math.isnan(valid_loss) else "infinite"
-        reason = f"diverged: the loss became {number} in epoch {epoch}; a smaller learning rate than "
-        return Decision(state, reason + f"{spec.learning_rate:g} helps", ())
+        return Decision(state, f"diverged: the loss became {number} in epoch {epoch}; {calmer(spec)}", ())
     state = _early_stopping(state, valid_loss)
     if not state.penalised_from and train_accuracy >= PENALTY_ACCURACY:
         state = replace(state, penalised_from=epoch + 1)
@@ -117,6 +116,13 @@ def after_epoch(spec: RunSpec, state: State, epoch: int, train_accuracy: float, 
             state = replace(state, rewind=True)
     cuts += [CutOrder(None, ratio=cut.ratio, hand=cut) for cut in spec.hand_cuts if cut.epoch == epoch]
     return Decision(state, _reason_to_end(spec, state, epoch, train_accuracy, bool(cuts)), tuple(cuts))
+
+
+def calmer(spec: RunSpec) -> str:
+    """What keeps a run from diverging. A penalty that is a step along the subgradient may overshoot too; the proximal cannot."""
+    overshoots = spec.penalty is not None and spec.penalty.method == "gradient"
+    or_penalty = f", or a smaller λ than {spec.penalty.strength:g}" if overshoots else ""
+    return f"a smaller learning rate than {spec.learning_rate:g} helps{or_penalty}"
 
 
 def _early_stopping(state: State, loss: float) -> State:

@@ -233,3 +233,35 @@ def test_the_released_switching_is_on_in_every_other_epoch_after_the_accuracy():
     always = RunSpec(pruning=None, penalty=PenaltySpec())
     assert recipe.penalised(always, recipe.State(), 1)
     assert not recipe.penalised(RunSpec(), recipe.State(penalised_from=1), 1)
+
+
+@pytest.mark.parametrize("method", ["proximal", "gradient"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("shape", [*SHAPES, (64, 30), (16, 200)])
+def test_weights_beyond_numbers_stay_so_and_leave_the_other_networks_alone(shape, bad, method):
+    sound = full(shape)
+    broken = sound.clone()
+    broken[0, 0] = bad
+    penalty = Penalty([PenaltySpec(method=method), PenaltySpec(method=method)], CPU)
+    lengths = torch.tensor([0.1, 0.1], dtype=torch.float64)
+    first, second = penalty.shrunk(torch.stack([broken, sound]), lengths)
+    assert torch.isnan(first).all() and torch.equal(second, shrunk(sound, 0.1, method=method))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_whatever_diverges_with_a_penalty_ends_as_diverged_with_its_epoch(seed):
+    rng = np.random.default_rng(seed)
+    widths = tuple(int(width) for width in rng.integers(1, 40, rng.integers(1, 4)))
+    penalty = PenaltySpec(
+        strength=float(10 ** rng.uniform(-6, 3)),
+        every=int(rng.integers(1, 30)),
+        method=["proximal", "gradient"][seed % 2],
+    )
+    rate = float(10 ** rng.uniform(1, 12))
+    spec = digits(
+        None if seed % 3 else {}, hidden=widths, learning_rate=rate, penalty=penalty, seed=seed, max_epochs=4,
+        optimizer=["sgd", "sgd", "adam"][seed % 3],
+    )  # fmt: skip
+    final = list(experiment.run(spec))[-1]
+    if not all(np.isfinite(weight).all() for weight in final.network.weights):
+        assert final.outcome == "diverged" and "in epoch" in final.reason and "smaller learning rate" in final.reason
