@@ -21,7 +21,8 @@ class EpochEnded:
     """An epoch is over, before any cut at its end.
 
     Training accuracy (0..1) and loss are the running ones of the epoch, as Keras reports them; validation is measured after
-    it. seconds: wall time of the epoch's training.
+    it. seconds: wall time of the epoch's training. answer: the one class that every validation image got, None where they
+    got several (and in logs of before this was looked at).
     """
 
     epoch: int
@@ -30,6 +31,7 @@ class EpochEnded:
     valid_accuracy: float
     valid_loss: float
     seconds: float
+    answer: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ class Pruned:
     requested: the share of all weights that the plan wants zero by now (None for the threshold variant); achieved and
     achieved_hidden: the shares that are zero, over all and over hidden weights. Accuracies are validation accuracies.
     before, after: one Spectrum per hidden layer; () where the stored moment is damaged or gone. alive: living neurons per
-    hidden layer after the cut.
+    hidden layer after the cut. answer: as in EpochEnded, right after the cut.
     """
 
     epoch: int
@@ -52,11 +54,13 @@ class Pruned:
     before: tuple[Spectrum, ...]
     after: tuple[Spectrum, ...]
     alive: tuple[int, ...]
+    answer: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """The run is over. `reason` begins with "target reached", "epoch limit reached", "early stopping" or "diverged"."""
+    """The run is over. `reason` begins with "target reached", "epoch limit reached", "early stopping", "diverged" or "dead"; it
+    also says so where the network gives one answer to everything."""
 
     reason: str
     network: Network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from core import arithmetic, cut, datasets, recipe, spectra, training
+from core import arithmetic, collapse, cut, datasets, recipe, spectra, training
 from core.datasets import Dataset
 from core.events import EpochEnded, Event, Finished, Notice, Pruned, Started, Stopped
 from core.gates import Gated
@@ -125,9 +126,9 @@ def _train(
     if moment is None:
         yield course.begin(trainer.evaluate(by_class=True)[0] if store else None)
 
-    def after_cut(state: TrainingState) -> float:
+    def after_cut(state: TrainingState) -> Measured:
         trainer.load([state])
-        return trainer.evaluate()[0].accuracy
+        return trainer.evaluate()[0]
 
     while course.reason is None:
         if course.rewinds():
@@ -203,33 +204,36 @@ class Course:
         measured: Measured,
         valid: Measured,
         trained: TrainingState,
-        after_cut: Callable[[TrainingState], float],
+        after_cut: Callable[[TrainingState], Measured],
     ) -> list[Event]:
         """The next epoch is over, with `trained`: what happened, its cuts made and all of it stored. `measured`: the epoch's
-        running figures. `valid`: by class. `after_cut` trains on from a state and answers its validation accuracy, 0..1."""
-        spec, state = self.spec, trained
+        running figures. `valid`: by class. `after_cut` trains on from a state and measures it on the validation images."""
+        spec, state, penalised = self.spec, trained, self.penalised()
         self.epoch += 1
         epoch = self.epoch
         decision = recipe.after_epoch(spec, self._policy, epoch, measured.accuracy, measured.loss, valid.loss)
         self._policy, reason = decision.state, decision.stop
-        events: list[Event] = [EpochEnded(epoch, measured.accuracy, measured.loss, valid.accuracy, valid.loss, seconds)]
-        stages = []
-        if not all(np.isfinite(weight).all() for weight in state.weights):
+        figures = measured.accuracy, measured.loss, valid.accuracy, valid.loss, seconds
+        events: list[Event] = [EpochEnded(epoch, *figures, valid.answer)]
+        silent = any((now == then).all() for now, then in zip(trained.fired, self.state.fired, strict=True))
+        stages, finite = [], all(np.isfinite(weight).all() for weight in state.weights)
+        if not finite:
             reason = reason or f"diverged: weights became infinite in epoch {epoch}; {recipe.calmer(spec)}"
         elif self._store or decision.cuts:
             stages.append(_singular_values(state))
-        accuracy = valid.accuracy
-        for order in decision.cuts if stages else ():
+        fallen, seen = self._cause(trained, valid.answer, penalised) if finite else "", valid
+        for order in decision.cuts if finite else ():
             chosen = cut.choose(spec, order, state, self._data, epoch, (trained.fired, trained.seen))
             state = state.with_kept(chosen.kept)
             if spec.pruning and spec.pruning.reset_counts:
                 state = state.with_counts_reset()
             stages.append(_singular_values(state))
             after = after_cut(state)
-            events.append(_pruned(order, epoch, chosen, (accuracy, after), stages[-2:], state))
-            accuracy = after
-        self.state = state
-        self.reason = (_reason_of_dead_layer(state, epoch) if decision.cuts else None) or reason
+            events.append(_pruned(order, epoch, chosen, (seen, after), stages[-2:], state))
+            seen = after
+        fallen = "" if seen.answer is None or not finite else fallen or collapse.CUT
+        self.state, self._policy = state, replace(self._policy, fallen=fallen)
+        self.reason = self._end(reason, seen.answer, silent) if finite and not math.isnan(valid.loss) else reason
         if self._store:
             counts, by_class = (trained.fired, trained.seen), valid.fired_by_class
             sizes, stages = self._class_sizes, tuple(stages)
@@ -238,6 +242,36 @@ class Course:
             if epoch % QUOTA_EPOCHS == 0:
                 self._store.keep_within_quota()
         return events
+
+    def _cause(self, trained: TrainingState, answer: int | None, penalised: bool) -> str:
+        """What has made the network constant, "" if it is not. It stays the first cause for as long as it is."""
+        if answer is None or self._policy.fallen:
+            return self._policy.fallen if answer is not None else ""
+        steps = math.ceil(len(self._data.x_train) / self.spec.batch_size)
+        was_cut = not all(kept.all() for kept in trained.kept)
+        return collapse.cause(self.spec, trained.network(), penalised=penalised, steps=steps, was_cut=was_cut)
+
+    def _end(self, reason: str | None, answer: int | None, silent: bool) -> str | None:
+        """Why the run ends with this epoch: `reason`, unless its network is dead; None: it goes on. Looked at only where there
+        is a sign of it: one `answer` to everything, or a layer that was `silent`, no neuron of it fired, the whole epoch."""
+        spec, state, epoch, what = self.spec, self.state, self.epoch, self._policy.fallen
+        if answer is None and not silent or (reason or "").startswith("diverged"):
+            return reason
+        was_cut = not all(kept.all() for kept in state.kept)
+        remedy = collapse.remedy(spec, what or (collapse.CUT if was_cut else collapse.RATE))
+        said = "" if answer is None else f"it {collapse.in_words(answer, self._data.class_names)}; "
+        emptied = next((at for at, kept in enumerate(state.kept[:-1], start=1) if not kept.any()), None)
+        if emptied and what != collapse.PENALTY:
+            return _reason_of_emptied_layer(emptied, epoch)
+        if emptied:
+            return f"dead: hidden layer {emptied} has no neuron left after epoch {epoch}; {said}{remedy}"
+        if not self._policy.rewind:
+            with _BLAS.limit(limits=1):
+                layer = collapse.dead_layer(state.network(), state.kept, self._data.x_train, self._data.y_train)
+            if layer is not None:
+                since = f"since epoch {epoch} nothing passes hidden layer {layer}, so no hidden weight learns"
+                return f"dead: {since}; {said}{remedy}"
+        return f"{reason}; collapsed: {said}{remedy}" if reason and said else reason
 
     def finish(self, made_on: dict[str, Any]) -> Finished:
         """The run's end, stored with what it was made on."""
@@ -257,7 +291,7 @@ def _pruned(
     order: CutOrder,
     epoch: int,
     chosen: Masks,
-    accuracies: tuple[float, float],
+    measured: tuple[Measured, Measured],
     stages: list,
     state: TrainingState,
 ) -> Pruned:
@@ -269,19 +303,17 @@ def _pruned(
         requested=order.planned if order.planned is not None else chosen.requested,
         achieved=chosen.achieved,
         achieved_hidden=chosen.achieved_hidden,
-        accuracy_before=accuracies[0],
-        accuracy_after=accuracies[1],
+        accuracy_before=measured[0].accuracy,
+        accuracy_after=measured[1].accuracy,
         before=before,
         after=after,
         alive=tuple(int(kept.any(axis=1).sum()) for kept in state.kept[:-1]),
+        answer=measured[1].answer,
     )
 
 
-def _reason_of_dead_layer(state: TrainingState, epoch: int) -> str | None:
-    for layer, kept in enumerate(state.kept[:-1], start=1):
-        if not kept.any():
-            return (
-                f"diverged: hidden layer {layer} died, no neuron of it is left after the cut at epoch {epoch}, so every "
-                "image gets the same answer; keep a minimum of neurons per layer, or cut less"
-            )
-    return None
+def _reason_of_emptied_layer(layer: int, epoch: int) -> str:
+    return (
+        f"diverged: hidden layer {layer} died, no neuron of it is left after the cut at epoch {epoch}, so every "
+        "image gets the same answer; keep a minimum of neurons per layer, or cut less"
+    )

@@ -21,10 +21,15 @@ def line_of(event: Event) -> Line:
     kind = type(event).__name__
     if isinstance(event, Pruned):
         names = [name for name in event.__dataclass_fields__ if name not in ("before", "after")]
-        return {"kind": kind} | {name: getattr(event, name) for name in names}
+        return _without_nothing({"kind": kind} | {name: getattr(event, name) for name in names})
     if isinstance(event, Finished):
         return {"kind": kind, "reason": event.reason, "test_accuracy": event.test_accuracy}
-    return {"kind": kind} | asdict(event)
+    return _without_nothing({"kind": kind} | asdict(event))
+
+
+def _without_nothing(line: Line) -> Line:
+    """An answer that is none is not written: the log of a network that answers this and that is what it always was."""
+    return {name: value for name, value in line.items() if name != "answer" or value is not None}
 
 
 _CRC = b', "crc": '

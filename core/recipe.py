@@ -22,7 +22,7 @@ PENALTY_ACCURACY = 0.7  # training accuracy after which the released code's pena
 class State:
     """What the policy remembers between epochs; stored with every snapshot. Losses are validation losses. penalised_from: the
     first epoch of an alternating penalty, 0 while training accuracy has not reached PENALTY_ACCURACY. rewind: the next epoch
-    begins from the start weights."""
+    begins from the start weights. fallen: what has made the network constant, one of collapse.CAUSES; "" while it is not."""
 
     rounds_done: int = 0
     best_loss: float = math.inf
@@ -30,6 +30,7 @@ class State:
     ticks: int = 0
     penalised_from: int = 0
     rewind: bool = False
+    fallen: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def after_epoch(spec: RunSpec, state: State, epoch: int, train_accuracy: float, 
 
 
 def calmer(spec: RunSpec) -> str:
-    """What keeps a run from diverging. A penalty that is a step along the subgradient may overshoot too; the proximal cannot."""
+    """What keeps a run from diverging. A penalty step along the subgradient may overshoot too; a proximal one cannot."""
     overshoots = spec.penalty is not None and spec.penalty.method == "gradient"
     or_penalty = f", or a smaller λ than {spec.penalty.strength:g}" if overshoots else ""
     return f"a smaller learning rate than {spec.learning_rate:g} helps{or_penalty}"

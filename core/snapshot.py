@@ -127,7 +127,11 @@ class Snapshot:
             "seen": self.seen,
             "counting_seen": state.seen,
             "steps": state.steps,
-            "policy": {k: v.hex() if isinstance(v, float) else v for k, v in vars(self.policy).items()},
+            "policy": {
+                k: v.hex() if isinstance(v, float) else v
+                for k, v in vars(self.policy).items()
+                if v or k != "fallen"  # it came later; without it the file of a sound run is what it always was
+            },
             "shapes": [weight.shape for weight in self.trained],
             "stages": len(self.spectra),
             "ended": self.ended,
@@ -217,7 +221,10 @@ def from_bytes(content: bytes) -> Snapshot:
             moments=group("moment"),
             steps=header["steps"],
         )
-        policy = {k: float.fromhex(v) if isinstance(v, str) else v for k, v in header["policy"].items()}
+        policy = {
+            k: float.fromhex(v) if isinstance(getattr(recipe.State, k), float) else v
+            for k, v in header["policy"].items()
+        }
         return Snapshot(
             epoch=header["epoch"],
             trained=trained,

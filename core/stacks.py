@@ -19,7 +19,7 @@ from core.experiment import Course
 from core.snapshot import TrainingState
 from core.spec import RunSpec
 from core.store import Store
-from core.training import Trainer
+from core.training import Measured, Trainer
 
 MOST = 64  # networks in a stack
 
@@ -121,10 +121,10 @@ class _Stack:
             if course.reason is not None:
                 continue
 
-            def after_cut(state: TrainingState, place: int = place) -> float:
+            def after_cut(state: TrainingState, place: int = place) -> Measured:
                 states[place] = state
                 trainer.load(states)
-                return trainer.evaluate()[place].accuracy
+                return trainer.evaluate()[place]
 
             share = seconds / len(self._courses)  # of an epoch that all had together
             course.end_epoch(share, measured[place], valid[place], states[place], after_cut)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from core import layout
+from core import collapse, layout
 from core.arithmetic import product
 from core.datasets import Dataset
 from core.network import Network
@@ -70,11 +70,13 @@ def start(spec: RunSpec, data: Dataset) -> TrainingState:
 @dataclass(frozen=True, eq=False)
 class Measured:
     """One network on one set of images: `accuracy` 0..1, mean cross-entropy `loss`, and per hidden layer how many images
-    of each class made each neuron fire, `(classes, units)` int64; None where it was not asked."""
+    of each class made each neuron fire, `(classes, units)` int64; None where it was not asked. answer: the one class that
+    it gives all of them, None where it gives several or was not asked."""
 
     accuracy: float
     loss: float
     fired_by_class: tuple[np.ndarray, ...] | None = None
+    answer: int | None = None
 
 
 class Trainer:
@@ -264,6 +266,7 @@ class Trainer:
         images, labels = self._valid
         weights, biases, classes = self._parameters.weights, self._parameters.biases, len(self.data.class_names)
         right, loss = torch.zeros(self.count, device=self.device), torch.zeros(self.count, device=self.device)
+        said = []
         fired = [torch.zeros(self.count, classes, bias.shape[1], device=self.device) for bias in biases[:-1]]
         for begin in range(0, len(images), ROWS_AT_ONCE):
             rows = slice(begin, begin + ROWS_AT_ONCE)
@@ -277,11 +280,18 @@ class Trainer:
                     signal.relu_()
                     if by_class:
                         fired[layer] += onehot.T @ signal.sign()
-            right += (signal.argmax(-1) == truth).sum(-1)
+            said.append(signal.argmax(-1))
+            right += (said[-1] == truth).sum(-1)
             loss -= torch.log_softmax(signal, -1).gather(-1, truth[..., None]).sum((1, 2))
         right, loss = right.cpu().numpy() / len(images), loss.cpu().numpy() / len(images)
+        answers = torch.cat(said, -1).cpu().numpy()
         return [
-            Measured(float(right[k]), float(loss[k]), self._by_class(fired, k) if by_class else None)
+            Measured(
+                float(right[k]),
+                float(loss[k]),
+                self._by_class(fired, k) if by_class else None,
+                collapse.only_answer(answers[k]),
+            )
             for k in range(self.count)
         ]
 
