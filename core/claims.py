@@ -16,7 +16,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from core import contest, equivalence, factors, film, pieces, scoreboard, spectra, strength, verdicts
+from core import contest, equivalence, factors, film, pieces, scoreboard, spectra, standing, strength, verdicts
 from core.datasets import load
 from core.events import EpochEnded, Finished
 from core.network import Network
@@ -66,7 +66,7 @@ def low_rank_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Itera
             **_named(spec, arm),
             "test_accuracy": _percent(final.test_accuracy),
             "zero": _percent(network.sparsity()),
-            "verdict": film.verdict(made).word,
+            "verdict": film.verdict(made, standing.objection(store, key)).word,
             "lower": sum(bool(case.signs) for case in cases),
             "cases": len(cases),
             "effective_to_random": _mean_ratio([(case.effective, case.random_effective.mean()) for case in cases]),
@@ -91,7 +91,8 @@ def contest_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterat
         after = {
             (matching, arm): factors.from_bytes(shelf.read(key, factors.name(matching, arm))) for arm in contest.ARMS
         }
-        verdict = scoreboard.verdict(made, after, labels, matching)
+        unfit = standing.of_pair(store, key, store, contest.twin(spec).key())
+        verdict = scoreboard.verdict(made, after, labels, matching, unfit)
         right = made.right(labels, matching)
         for arm in contest.ARMS:
             row, trained = made.row(matching, arm), after[matching, arm]

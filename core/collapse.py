@@ -39,6 +39,11 @@ def dead_layer(network: Network, kept: Sequence[np.ndarray], x: np.ndarray, y: n
     kept: one bool array per weight matrix, the weights that are not cut. x, y: all training images. An image lets a weight
     learn if its input is not 0 and the loss feels its neuron: no sums over images, in which gradients could cancel.
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # weights just finite may have answers that are not
+        return _dead_layer(network, kept, x, y)
+
+
+def _dead_layer(network: Network, kept: Sequence[np.ndarray], x: np.ndarray, y: np.ndarray) -> int | None:
     hidden = len(network.weights) - 1
     felt = [False] * hidden
     begin = 0

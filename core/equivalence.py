@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from core import chance, criteria, scene, shrinkage, verdicts
+from core import chance, criteria, scene, shrinkage, standing, verdicts
 from core.shrinkage import Description, Likeness
 from core.snapshot import Snapshot
 from core.spec import PruningSpec, RunSpec
@@ -46,7 +46,7 @@ class Cut:
     name: "cut 2 of 5", "cut by hand". zero: share of all weights that is zero before and after, 0..1. accuracy: on validation
     images, before and after, 0..1. before, after: singular values per hidden layer, `(min(units, inputs),)`, largest first.
     shapes: `(units, inputs)` per hidden layer. alive: living neurons per hidden layer, before and after. per: what the cut
-    took, "neuron" or "weight".
+    took, "neuron" or "weight". objection: why no claim can be judged on the run that it is a cut of, "" where it can.
     """
 
     epoch: int
@@ -58,6 +58,7 @@ class Cut:
     shapes: tuple[tuple[int, int], ...]
     alive: tuple[tuple[int, ...], tuple[int, ...]]
     per: str
+    objection: str = ""
 
 
 def cuts(store: Store, spec: RunSpec, key: str) -> list[Cut]:
@@ -73,7 +74,8 @@ def cuts(store: Store, spec: RunSpec, key: str) -> list[Cut]:
         if moment is not None and moment.cuts:
             found.append(_cut(spec, moment, here, zero))
         zero = here[-1]["achieved"]
-    return found
+    objection = standing.objection(store, key)
+    return [replace(one, objection=objection) for one in found] if objection else found
 
 
 def _cut(spec: RunSpec, moment: Snapshot, lines: Sequence[dict[str, Any]], zero: float) -> Cut:
@@ -160,11 +162,14 @@ def _sizes(random: Random) -> list[int | None]:
     return [one and one.values.size for one in random]
 
 
-def verdict(run: Sequence[Cut], drawn: Mapping[int, Random]) -> Verdict:
+def verdict(run: Sequence[Cut], drawn: Mapping[int, Random], objection: str | None = None) -> Verdict:
     """The verdict on the claim over all cuts and layers. `drawn`: by epoch what `summed_up` gave; it waits until every cut
-    has its random ones."""
+    has its random ones. objection: why the run is none to judge, where more is known by now than when its cuts were read."""
     if not run:
         return Verdict(verdicts.UNKNOWN, "This run has no cut yet, so there is nothing to compare.", verdicts.PENALTY)
+    objection = run[-1].objection if objection is None else objection
+    if objection:
+        return verdicts.penalty([], objection)
     there = [cut for cut in run if cut.epoch in drawn]
     if len(there) < len(run):
         text = f"The random cuts beside it are being drawn: {len(there)} of {len(run)} cuts have theirs."

@@ -276,7 +276,9 @@ class Course:
     def finish(self, made_on: dict[str, Any]) -> Finished:
         """The run's end, stored with what it was made on."""
         network = self.state.network()
-        finished = Finished(self.reason, network, network.accuracy(self._data.x_test, self._data.y_test))
+        with np.errstate(over="ignore", invalid="ignore"):  # of what diverged
+            accuracy = network.accuracy(self._data.x_test, self._data.y_test)
+        finished = Finished(self.reason, network, accuracy)
         if self._store:
             self._store.finish(self.spec.key(), finished, made_on | {"family": self._family or made_on["family"]})
             self._store.keep_within_quota()

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from core import chance, equivalence, scene, spectra, verdicts
+from core import chance, equivalence, scene, spectra, standing, verdicts
 from core.shelf import Shelf
 from core.snapshot import Glance
 from core.spec import RunSpec
@@ -60,12 +60,14 @@ class Chance:
 @dataclass(frozen=True, eq=False)
 class Film:
     """All that is known of the run's singular values. shapes: `(units, inputs)` per hidden layer. moments: oldest first.
-    chances: by epoch of a cut, those that were worked out so far."""
+    chances: by epoch of a cut, those that were worked out so far. objection: why no claim can be judged on the run, "" where it
+    can; it is of the run as it was when the film was shot, and no part of its file."""
 
     key: str
     shapes: tuple[tuple[int, int], ...] = ()
     moments: tuple[Moment, ...] = ()
     chances: tuple[Chance, ...] = ()
+    objection: str = ""
 
     def with_chances(self, chances: Sequence[Chance]) -> Film:
         """The film with further random cuts beside the real ones."""
@@ -106,7 +108,7 @@ def shoot(store: Store, key: str, known: Film | None = None) -> Film:
     found.sort(key=lambda moment: (moment.epoch, moment.stage))
     cut = {moment.epoch for moment in old if moment.stage}
     chances = tuple(one for one in (known.chances if known else ()) if one.epoch in cut)
-    return Film(key, shapes, tuple(found), chances)
+    return Film(key, shapes, tuple(found), chances, standing.objection(store, key))
 
 
 def _alive_after(log: Log) -> dict[int, list[list[int]]]:
@@ -244,11 +246,13 @@ def of_cut(film: Film, epoch: int) -> list[CutOfLayer]:
     return found
 
 
-def verdict(film: Film) -> Verdict | None:
-    """Whether the cuts leave lower rank than the live width and random cuts explain; None while a random cut is missing."""
-    if lacking(film):
+def verdict(film: Film, objection: str = "") -> Verdict | None:
+    """Whether the cuts leave lower rank than the live width and random cuts explain; None while a random cut is missing.
+    objection: why the run is none to judge, of a film that was read and not shot, which cannot know."""
+    objection = objection or film.objection
+    if lacking(film) and not objection:
         return None
-    return verdicts.low_rank([layer for epoch in film.cut_epochs() for layer in of_cut(film, epoch)])
+    return verdicts.low_rank([layer for epoch in film.cut_epochs() for layer in of_cut(film, epoch)], objection)
 
 
 def lacking(film: Film) -> list[int]:

@@ -18,7 +18,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from core import cards, contest, criteria, datasets, equivalence, factors, film, spectra
+from core import cards, contest, criteria, datasets, equivalence, factors, film, spectra, standing
 from core.arithmetic import UNRECORDED
 from core.cards import FRESH_EPOCHS, FRESH_TARGET, METHOD, Row, Setting
 from core.datasets import Dataset
@@ -131,9 +131,9 @@ def _after_the_last_cut(store: Store, key: str, data: Dataset) -> float | str:
 
 def _judged(store: Store, shelf: Shelf, key: str, spec: RunSpec) -> Row:
     made = film.load(shelf, key)
-    verdict = film.verdict(made) if made and spec.pruning else None
-    if verdict is None:
+    if made is None or spec.pruning is None or film.lacking(made):
         return {"low_rank": "", "penalty": ""}
+    verdict = film.verdict(made, standing.objection(store, key))
     cuts = equivalence.cuts(store, spec, key)
     drawn = equivalence.from_bytes(shelf.read(key, equivalence.NAME), cuts)
     return {"low_rank": verdict.word, "penalty": equivalence.verdict(cuts, drawn).word}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from core import contest, scene, verdicts
+from core import collapse, contest, scene, verdicts
 from core.contest import ARMS, MATCHINGS, Contest
 from core.datasets import Dataset
 from core.factors import Retrained
@@ -34,14 +34,21 @@ NOBODY = 0xFFFF  # in the blob: no image; a pool is never so large
 After = Mapping[tuple[str, str], Retrained]  # by matching and arm
 
 
-def verdict(of: Contest, after: After, labels: np.ndarray, matching: str) -> Verdict:
-    """The verdict on the claim at one matching; an arm counts as retrained once its training is complete."""
+def verdict(of: Contest, after: After, labels: np.ndarray, matching: str, objection: str = "") -> Verdict:
+    """The verdict on the claim at one matching; an arm counts as retrained once its training is complete. objection: why one of
+    the two runs is none to judge, as far as its answers here do not say it."""
     right = of.right(labels, matching)
     for arm in ARMS:
         found = after.get((matching, arm))
         if found is not None and found.complete and not found.problem:
             right[arm + verdicts.RETRAINED] = found.answers == labels
-    return verdicts.contest(right, AT[matching])
+    return verdicts.contest(right, AT[matching], objection or _one_answer(of))
+
+
+def _one_answer(of: Contest) -> str:
+    named = {"The pruned network": of.pruned, "The standard network": of.standard}
+    constant = [name for name, said in named.items() if collapse.only_answer(said) is not None]
+    return f"{constant[0]} gives every test image the same answer, so there is nothing to compare." if constant else ""
 
 
 def blob(of: Contest, after: After, data: Dataset, label: str, epochs: tuple[int, int]) -> bytes:

@@ -40,6 +40,18 @@ class Verdict:
     rule: str
 
 
+NO_RUN = (
+    " Can't tell too, before anything else is asked: of a run that diverged or collapsed, that gives one answer to everything, "
+    "that knows no more than guessing, or that missed cuts."
+)
+
+
+def cannot(objection: str, rule: str) -> Verdict | None:
+    """The verdict on what is no run to judge a claim by, for the reason that `standing.objection` gave; None where there is
+    none. Every verdict begins with it."""
+    return Verdict(UNKNOWN, objection, rule) if objection else None
+
+
 def _by_share(count: int, total: int) -> str:
     return HOLDS if count > MOST * total else FAILS if count <= FEW * total else IN_PART
 
@@ -66,6 +78,7 @@ LOW_RANK = (
     f"each of {chance.DRAWS} random cuts that take as many neurons (or weights) from each layer, and at least {percent(LOWER)} "
     f"below their mean. By chance a random cut looks lower at most once in {(chance.DRAWS + 1) // 2} cases. "
     + _SHARES.replace("no case to judge", f"fewer than {LEAST} cases")
+    + NO_RUN
 )
 SIGNS = {
     "rank": "rank below the number of living neurons",
@@ -126,8 +139,11 @@ def layers_of_cut(before: Network, kept: Sequence[np.ndarray], random: Sequence[
     return found
 
 
-def low_rank(cuts: Sequence[CutOfLayer]) -> Verdict:
-    """Whether cuts leave layers of lower rank than their live width and random cuts of the same size explain."""
+def low_rank(cuts: Sequence[CutOfLayer], objection: str = "") -> Verdict:
+    """Whether cuts leave layers of lower rank than their live width and random cuts of the same size explain. objection: why
+    the run is none to judge, see `cannot`."""
+    if no_run := cannot(objection, LOW_RANK):
+        return no_run
     if not cuts:
         sentence = "No cut has made a layer narrower, so there is no fall in rank to explain."
         return Verdict(UNKNOWN, sentence, LOW_RANK)
@@ -160,7 +176,7 @@ PENALTY = (
     "weights) go, but any. A case is like a penalty if the soft threshold leaves at most "
     f"{percent(LIKE)} of the change unexplained, and at most {percent(RIVAL)} of what each of the others leaves. Left out: "
     "layers that did not change, and those in which the soft threshold is the same as one of the others (as in a layer that "
-    "died). " + _SHARES
+    "died). " + _SHARES + NO_RUN
 )
 MODELS = {
     "soft": "a soft threshold",
@@ -180,8 +196,11 @@ def like_a_penalty(likeness: Likeness) -> bool | None:
     return soft <= LIKE and soft <= RIVAL * rival
 
 
-def penalty(likenesses: Sequence[Likeness | None]) -> Verdict:
-    """Whether cuts act on singular values as a penalty on their sum would. None (a layer that did not change) is left out."""
+def penalty(likenesses: Sequence[Likeness | None], objection: str = "") -> Verdict:
+    """Whether cuts act on singular values as a penalty on their sum would. None (a layer that did not change) is left out.
+    objection: why the run is none to judge, see `cannot`."""
+    if no_run := cannot(objection, PENALTY):
+        return no_run
     found = [(each, like_a_penalty(each)) for each in likenesses if each is not None]
     judged = [each for each, like in found if like is not None]
     if not judged:
@@ -214,14 +233,17 @@ CONTEST = (
     "on after its cuts, so the fair opponents are reductions that were retrained as well; the paper compared with PCA as it "
     "is. Holds: better than every reduction, retrained or not. In part: better than PCA without retraining, the paper's "
     "opponent, but not than every other reduction, or some are not retrained yet. Fails: not better than PCA without "
-    "retraining. Can't tell: that one is not there."
+    "retraining. Can't tell: that one is not there." + NO_RUN
 )
 PAPERS = "pca"  # the paper's opponent
 
 
-def contest(right: Mapping[str, np.ndarray], matching: str = "the same rank per layer") -> Verdict:
+def contest(right: Mapping[str, np.ndarray], matching: str = "the same rank per layer", objection: str = "") -> Verdict:
     """Whether the pruned network is more accurate than the standard one reduced in other ways. `right`: see paired.pairs.
-    `matching`: what the networks have in common, as the sentence says it. Raises ValueError as paired.pairs does."""
+    `matching`: what the networks have in common, as the sentence says it. objection: why one of the two runs is none to
+    judge, see `cannot`. Raises ValueError as paired.pairs does."""
+    if no_run := cannot(objection, CONTEST):
+        return no_run
     found = pairs(right)
     plain, retrained = ([pair for pair in found if pair.retrained is wanted] for wanted in (False, True))
     papers = next((pair for pair in plain if pair.arm == PAPERS), None)

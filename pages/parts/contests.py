@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core import contest, datasets, factors, scene, scoreboard
+from core import contest, datasets, factors, scene, scoreboard, standing
 from core.contest import ARMS, MATCHINGS, Contest
 from core.factors import Retrained
 from core.job import Job
@@ -210,8 +210,10 @@ def _verdict(key: str, versions: tuple[int, ...], matching: str) -> Verdict | No
     found = _read(key, versions[0])
     if found is None:
         return None
-    labels = datasets.load(services.store_of(key).open(key).spec.dataset).y_test
-    return scoreboard.verdict(found, _after(key), labels, matching)
+    store = services.store_of(key)
+    labels = datasets.load(store.open(key).spec.dataset).y_test
+    objection = standing.of_pair(store, key, services.store_of(found.twin), found.twin)
+    return scoreboard.verdict(found, _after(key), labels, matching, objection)
 
 
 # -- what a person can do ----------------------------------------------------------------------------------------------

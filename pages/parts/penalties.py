@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import equivalence
+from core import equivalence, standing
 from core.equivalence import Cut, Random
 from pages.parts import claims, draws, elements, services, session, strengths
 from pages.parts.services import Look
@@ -54,11 +54,12 @@ def _verdict(look: Look, cuts: list[Cut], drawn: dict[int, Random], moving: bool
         st.error(f"The random cuts cannot be drawn: {problem}.")
         st.button("Try again", key="draw again", on_click=draws.random_cuts().try_again, args=(look,))
     note = "The run is still training: this is about the cuts so far." if moving and cuts else ""
-    if len(drawn) < len(cuts):
+    objection = _objection(str(look.store.root), look.run.key, look.version, look)
+    if len(drawn) < len(cuts) and not objection:
         waiting = f"Random cuts of the same size are being drawn: {len(drawn)} of {len(cuts)} cuts have theirs."
         claims.verdict(None, waiting="No verdict without the random cuts." if problem else waiting, note=note)
     else:
-        claims.verdict(equivalence.verdict(cuts, drawn), note=note)
+        claims.verdict(equivalence.verdict(cuts, drawn, objection), note=note)
 
 
 def _pace(key: str) -> float | None:
@@ -77,6 +78,12 @@ def _pace(key: str) -> float | None:
 def _cuts(look: Look) -> list[Cut]:
     """The cuts so far."""
     return _cuts_of(draws.name_of(look), tuple(line["epoch"] for line in look.log if line["kind"] == "Pruned"), look)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _objection(root: str, key: str, version: object, _look: Look) -> str:
+    """Why the run is none to judge as it is at this look."""
+    return standing.objection(_look.store, key)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
