@@ -88,6 +88,12 @@ def check(spec: RunSpec, data: Dataset) -> None:
             f"give one in 1..{len(data.x_train)}"
         )
 
+    if late := [cut.epoch for cut in spec.hand_cuts if cut.epoch > spec.max_epochs]:
+        raise ValueError(
+            f"a cut by hand at epoch {late[0]} never comes in a run of {spec.max_epochs} epochs: give it an epoch in "
+            f"1..{spec.max_epochs}, or the run more epochs"
+        )
+
 
 def provenance(device: torch.device, kind: str) -> dict[str, Any]:
     """What a result was made on, in the arithmetic `kind`: the same spec gives the same bits where `family` is the same."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core import datasets, processes
+from core import branching, datasets, processes
 from core.atlas import Choice
 from core.job import Job, after
 from core.processes import Forked
@@ -241,10 +241,7 @@ class JobBoard:
         if live:
             self.command(key, visitor, "prune", ratio=ratio)
             return key
-        spec = self.store.open(key).spec
-        if spec is None:
-            raise JobError(self.store.open(key).problem or f"the run {key} cannot be opened")
-        return self.start(spec.branch(max(1, epoch), ratio), visitor).key
+        return self.start(branching.branch(self.store, key, epoch, ratio), visitor).key
 
     def delete(self, key: str) -> None:
         """Deletes a stored run. Raises StoreError or JobError if it is running, watched or a parent."""

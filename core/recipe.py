@@ -107,7 +107,11 @@ def after_epoch(spec: RunSpec, state: State, epoch: int, train_accuracy: float, 
     if not state.penalised_from and train_accuracy >= PENALTY_ACCURACY:
         state = replace(state, penalised_from=epoch + 1)
     if spec.early_stopping == "released" and state.ticks >= STOP_TICKS:
-        return Decision(state, f"early stopping: validation loss rose for the third time, at epoch {epoch}", ())
+        if any(cut.epoch >= epoch for cut in spec.hand_cuts):  # a person cuts it: what comes of it is watched anew
+            state = replace(state, ticks=0, best_loss=math.inf, previous_loss=math.inf)
+        else:
+            stop = f"early stopping: validation loss rose for the third time, at epoch {epoch}"
+            return Decision(state, stop, ())
     cuts = []
     due = thresholds(spec)
     if state.rounds_done < len(due) and train_accuracy >= due[state.rounds_done]:

@@ -161,7 +161,7 @@ class PenaltySpec(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class HandCut:
-    """A cut made by hand at the end of `epoch`: afterwards the share `ratio` of all weights is zero.
+    """A cut made by hand at the end of `epoch`, from 1: afterwards the share `ratio` of all weights is zero.
 
     criterion, scope: what ranks, where it is not the run's own plan; such a cut looks at the counts of the epoch's end even
     where a planned cut of the same epoch has reset them. killed, spared: neurons chosen on top, as (hidden layer from 0,
@@ -178,6 +178,8 @@ class HandCut:
     def __post_init__(self):
         rule = {"low": 0, "high": 100_000, "kind": "integer", "absent": False}
         object.__setattr__(self, "epoch", _checked("epoch of a cut by hand", self.epoch, rule))
+        if not self.epoch:
+            raise ValueError("a cut by hand at epoch 0 never comes, nothing is trained yet: give an epoch from 1 on")
         object.__setattr__(self, "ratio", _checked("ratio", self.ratio, bounds(PruningSpec, "ratio")))
         if self.criterion is not None:
             criteria.get(self.criterion)

@@ -123,7 +123,7 @@ class Steering:
 
 def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """One run, and the branches that people make of it on the way. Raises what experiment.run raises."""
-    from core import experiment, film
+    from core import branching, experiment, film
     from core.events import Finished, Notice
     from core.shelf import Shelf
     from core.spec import RunSpec
@@ -149,7 +149,12 @@ def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
             return
         # A cut that was asked for in the run's last epoch comes too: the branch is cut there and trains on.
         epoch = store.open(spec.key()).last_epoch if isinstance(last, Finished) else last.epoch
-        spec = spec.branch(epoch, steering.prune_to)
+        try:
+            spec = branching.branch(store, spec.key(), epoch, steering.prune_to)
+        except ValueError as error:  # it ended there, and nothing trains on from it
+            say("notice", text=f"It was not cut: {error}")
+            steering.prune_to = None
+            continue  # the end that is stored comes at once
         steering.branch_taken(epoch)
         say("key", key=spec.key())
 

@@ -13,9 +13,10 @@ CORE, PAGES = REPOSITORY / "core", REPOSITORY / "pages"
 ORDER = (
     "arithmetic formats places downloads datasets network criteria spectra lowrank shrinkage chance paired verdicts "
     "statistics cards queues masks overlap timetable spec collapse recipe events snapshot layout log store standing "
-    "products step penalty series training cut gates experiment crew stacks cluster sweep tables grid atlas shelf scene "
-    "stage strength equivalence film penalised surveys contest factors scoreboard retraining pieces claims results study "
-    "comparisons agreement judgement ladder concordance example fingerprints worker processes forkserver job jobs figures"
+    "branching products step penalty series training cut gates experiment crew stacks cluster sweep tables grid atlas shelf "
+    "scene stage strength equivalence film penalised surveys contest factors scoreboard retraining pieces claims results "
+    "study comparisons agreement judgement ladder concordance example fingerprints worker processes forkserver job jobs "
+    "figures"
 ).split()
 # The only files that import torch, and those that import them.
 TRAINS = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import criteria, datasets, stage
+from core import branching, criteria, datasets, stage
 from core.atlas import Atlas, Choice
 from core.job import Job
 from core.jobs import atlas_key
@@ -153,7 +153,8 @@ def branch(choice: Choice, run: StoredRun, percent: int, killed: tuple, spared: 
         killed=killed,
         spared=spared,
     )
-    return services.board().start(run.spec.branch(**vars(cut)), visitor).key
+    store = services.store_of(run.key)
+    return services.board().start(branching.branch(store, run.key, **vars(cut)), visitor).key
 
 
 def label(name: str) -> str:

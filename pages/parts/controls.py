@@ -87,7 +87,8 @@ def _command(key: str, visitor: str, command: str, **values) -> None:
 
 def _prune(key: str, visitor: str, ratio: float) -> None:
     try:
-        epoch = st.session_state.get("shown epoch") or services.store_of(key).open(key).last_epoch
+        shown = st.session_state.get("shown epoch")
+        epoch = services.store_of(key).open(key).last_epoch if shown is None else shown
         session.watch(services.board().prune(key, visitor, epoch, ratio), follow=True)
     except ValueError as error:
         session.refuse(error)
