@@ -333,6 +333,15 @@ BASELINES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+def widths_of(text: str) -> tuple[int, ...]:
+    """The hidden widths in a text such as "300-200-100-50", as labels and links have them; commas and spaces do too. Raises
+    ValueError on what is no list of whole numbers; whether they are allowed, RunSpec says."""
+    parts = [part for part in text.replace(",", "-").replace(" ", "-").split("-") if part]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise ValueError(f"the network {text!r} is not a list of widths: write them like 300-200-100-50")
+    return tuple(int(part) for part in parts)
+
+
 def _widths(hidden: Any) -> tuple[int, ...]:
     advice = "give 1 to 8 hidden layers of 1..4096 neurons, such as (300, 200, 100, 50)"
     if isinstance(hidden, (str, bytes)) or not hasattr(hidden, "__iter__"):

@@ -26,7 +26,7 @@ from typing import Any
 from core import cluster, crew
 from core.crew import Outcome
 from core.events import Finished
-from core.spec import PenaltySpec, PruningSpec, RunSpec
+from core.spec import PenaltySpec, PruningSpec, RunSpec, widths_of
 from core.store import Store
 
 NO_PRUNING = "no pruning"
@@ -162,7 +162,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", nargs="+", type=int, default=[5])
     parser.add_argument("--seeds", nargs="+", default=["0-9"], help="such as 0-9, or 0 3 5-7")
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="any other field of a run, such as max_epochs=50"
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other field of a run, such as max_epochs=50 or hidden=300-100",
     )
     parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one per core")
     parser.add_argument("--cache", default=os.environ.get("PRUNING_CACHE", "cache"))
@@ -247,7 +251,8 @@ def _seeds(texts: Sequence[str]) -> list[int]:
 
 
 def _settings(texts: Sequence[str]) -> dict[str, list[Any]]:
-    """["budget=total", "budget=increment"] as {"budget": ["total", "increment"]}."""
+    """["budget=total", "budget=increment"] as {"budget": ["total", "increment"]}. Values are JSON, or words; widths also as
+    labels spell them, 300-100."""
     settings: dict[str, list[Any]] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -257,6 +262,8 @@ def _settings(texts: Sequence[str]) -> dict[str, list[Any]]:
             read = json.loads(value)
         except ValueError:
             read = value
+        if name == "hidden" and not isinstance(read, list):  # a single width is a number to JSON
+            read = widths_of(value)
         settings.setdefault(name, []).append(read)
     return settings
 

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small import digits
 from waiting import wait_until
@@ -446,3 +447,29 @@ def test_a_grid_varies_any_field():
 def test_a_grid_refuses_what_cannot_be(axes, sentence):
     with pytest.raises(ValueError, match=sentence):
         grid(**axes)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_widths_may_be_spelt_as_labels_have_them_or_as_json(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    networks = [tuple(int(width) for width in rng.integers(1, 400, rng.integers(1, 6))) for _ in range(2)]
+    asked = []
+    monkeypatch.setattr(sweep, "_sweep", lambda specs, *_: asked.append(specs) or 0)
+    spellings = (
+        ["-".join(map(str, widths)) for widths in networks],
+        [str(list(widths)) for widths in networks],
+        [",".join(map(str, networks[0])), str(list(networks[1]))],
+    )
+    for texts in spellings:
+        assert sweep.main(["--datasets", "digits", "--seeds", "0", "--set", *(f"hidden={text}" for text in texts)]) == 0
+    assert asked[0] == asked[1] == asked[2] and {spec.hidden for spec in asked[0]} == set(networks)
+    label = asked[0][0].label().split(" · ")[1]
+    assert sweep.main(["--datasets", "digits", "--seeds", "0", "--set", f"hidden={label}"]) == 0
+    assert {spec.hidden for spec in asked[-1]} == {networks[0]}
+
+
+@pytest.mark.parametrize("text", ["300-x", "wide", "null", "[300", "300--"])
+def test_what_is_no_list_of_widths_is_refused_in_words(text, capsys):
+    code = sweep.main(["--datasets", "digits", "--seeds", "0", "--set", f"hidden={text}", "max_epochs=0"])
+    said = capsys.readouterr().err
+    assert code == 2 and ("write them like 300-200-100-50" in said or "max_epochs 0" in said)

@@ -73,10 +73,7 @@ def chosen() -> RunSpec:
 
 
 def _widths(text: str) -> tuple[int, ...]:
-    parts = [part for part in text.replace(",", "-").replace(" ", "-").split("-") if part]
-    if not parts or not all(part.isdecimal() for part in parts):
-        raise ValueError(f"the network {text!r} is not a list of widths: write them like 300-200-100-50")
-    widths = tuple(int(part) for part in parts)
+    widths = spec.widths_of(text)
     if max(widths) > spec.WIDEST_ON_PAGE:
         raise ValueError(
             f"a hidden layer of {max(widths):,} neurons is too wide for the page: allowed are 1..{spec.WIDEST_ON_PAGE}; "
