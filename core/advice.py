@@ -54,6 +54,14 @@ def _of_numbers(arrays: dict[str, np.ndarray], kinds: set[str], fine: np.ndarray
     return f"shift and divide: {each(arrays, code)}"
 
 
+def of_contrast(arrays: dict[str, np.ndarray]) -> str:
+    """The code that makes images that are taken, but use little of 0..1, use all of it."""
+    low, high = spanned(arrays)
+    base = low if high - low <= high / 2 else 0
+    shifted = "({x}.astype('float64') - " + f"{_number(base)})" if base else "{x}"
+    return each(arrays, f"{shifted} / {_number(high - base)}")
+
+
 def of_gaps(arrays: dict[str, np.ndarray]) -> str:
     """For images with NaN or infinite pixels."""
     finite = [array[np.isfinite(array)] for array in arrays.values()]

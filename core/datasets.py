@@ -14,9 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from core import downloads
+from core import downloads, notes
+from core.dataset import Dataset as Dataset
+from core.dataset import split
 from core.downloads import DownloadFailed as DownloadFailed
 from core.formats import Examples, read_idx, read_npz, unreadable
+from core.notes import Notes
 from core.places import Files, data_folder, download_folder, find, incomplete
 
 SHIPPED = Path(__file__).parent / "data"
@@ -28,27 +31,6 @@ GARMENTS += ("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
 class DatasetMissing(ValueError):
     """The data set is known but not on this computer; the text says what is, and what to do."""
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Examples ready to train on: images float32 (n, features) in 0..1, labels int64 (n,); all are read-only.
-
-    Validation is the first 10 % of the training file (the paper's code). `image_shape` is (height, width), or
-    None where the features are no grey image. `fingerprint` is of the content, however it was stored.
-    """
-
-    name: str
-    x_train: np.ndarray
-    y_train: np.ndarray
-    x_valid: np.ndarray
-    y_valid: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
-    image_shape: tuple[int, int] | None
-    class_names: tuple[str, ...]
-    target_accuracy: float
-    fingerprint: str
 
 
 # ---------------------------------------------------------------------------------------------- The registry
@@ -168,6 +150,12 @@ def target_accuracy(name: str) -> float:
     return _entry(name).target_accuracy
 
 
+def ships(name: str) -> bool:
+    """Whether the data set comes with this program, or with a package that it needs; nothing of it is odd or missing."""
+    files = _entry(name).files()
+    return files is not None and all(file.parent == SHIPPED for file in files)
+
+
 def available(name: str) -> bool:
     """Whether `load` finds the data set without a download; it may still turn out damaged."""
     return _entry(name).files() is not None
@@ -215,12 +203,26 @@ def load(name: str) -> Dataset:
     key = _key(name, entry)
     with _lock:
         if key not in _loaded:
-            _loaded[key] = _split(name, entry, entry.read())
-            _fingerprints[key] = _loaded[key].fingerprint
+            examples = entry.read()
+            names = _class_names(entry, examples)
+            _loaded[key] = split(name, examples, names, entry.target_accuracy)
+            _fingerprints[key], _notes[key] = _loaded[key].fingerprint, _loaded[key].about
         _loaded.move_to_end(key)
         while len(_loaded) > KEPT_LOADED:
             _loaded.popitem(last=False)
         return _loaded[key]
+
+
+def about(name: str) -> Notes:
+    """What a person should know of the data set; unchanged files are read once. Raises as `load` does."""
+    entry = _entry(name)
+    key = _key(name, entry)
+    with _lock:
+        if key not in _notes:
+            examples = entry.read()
+            _fingerprints[key] = examples.fingerprint()
+            _notes[key] = notes.of(examples, _class_names(entry, examples), entry.target_accuracy)
+        return _notes[key]
 
 
 def download(name: str, progress: downloads.Progress | None = None, *, retries: int = 3) -> None:
@@ -236,12 +238,13 @@ def download(name: str, progress: downloads.Progress | None = None, *, retries: 
 
 # ------------------------------------------------------------------------------------------------ Inner parts
 
-# One lock for both tables below, held by whoever reads or writes them, reading the files included: two
+# One lock for the tables below, held by whoever reads or writes them, reading the files included: two
 # sessions that ask for the same data set read it once; the price is that a third may wait a second for its
-# own. No other lock is taken inside, and a failed read leaves both tables as they were.
+# own. No other lock is taken inside, and a failed read leaves all tables as they were.
 _lock = threading.Lock()
 _loaded: OrderedDict[tuple, Dataset] = OrderedDict()
 _fingerprints: dict[tuple, str] = {}
+_notes: dict[tuple, Notes] = {}
 
 
 def _entry(name: str) -> Entry:
@@ -278,30 +281,9 @@ def _key(name: str, entry: Entry) -> tuple:
     return (name, *((str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats))
 
 
-def _split(name: str, entry: Entry, examples: Examples) -> Dataset:
-    x, y = _scaled(examples.x_train), examples.y_train
-    x_test, y_test = _scaled(examples.x_test), examples.y_test
-    for array in (x, y, x_test, y_test):
-        array.flags.writeable = False
-    valid, numbers = len(y) // 10, tuple(map(str, range(y.max() + 1)))
-    return Dataset(
-        name=name,
-        x_train=x[valid:],
-        y_train=y[valid:],
-        x_valid=x[:valid],
-        y_valid=y[:valid],
-        x_test=x_test,
-        y_test=y_test,
-        image_shape=examples.x_train.shape[1:] if examples.x_train.ndim == 3 else None,
-        class_names=entry.class_names if len(entry.class_names) == len(numbers) else numbers,
-        target_accuracy=entry.target_accuracy,
-        fingerprint=examples.fingerprint(),
-    )
-
-
-def _scaled(images: np.ndarray) -> np.ndarray:
-    rows = images.reshape(len(images), -1)  # (n, features)
-    return np.divide(rows, np.float32(255), dtype=np.float32) if rows.dtype == np.uint8 else rows
+def _class_names(entry: Entry, examples: Examples) -> tuple[str, ...]:
+    numbers = tuple(map(str, range(examples.y_train.max() + 1)))
+    return entry.class_names if len(entry.class_names) == len(numbers) else numbers
 
 
 def _missing(name: str) -> DatasetMissing:

@@ -64,11 +64,23 @@ def curves(spec: RunSpec, key: str, log: Log, *, title: str, shown_epoch: int | 
     return pack(header, {})
 
 
+def _but(spec: RunSpec, reason: str) -> str:
+    """Why the run's end is no success though its target is reached, "" where it may be one."""
+    if not reason.startswith("target reached"):
+        return ""
+    try:
+        words = datasets.about(spec.dataset).of_target(spec.target)
+    except ValueError:  # the data are gone or damaged since
+        return ""
+    return f" But {words}." if words else ""
+
+
 def sentence(spec: RunSpec, log: Log) -> str:
     """What is happening, from the log alone: "Epoch 12: 94.1 % of training images right; next cut at 95.2 %."."""
     final = next((line for line in log if line["kind"] == "Finished"), None)
     if final:
-        return f"{final['reason'][0].upper()}{final['reason'][1:]}. Test accuracy {final['test_accuracy'] * 100:.1f} %."
+        said = f"{final['reason'][0].upper()}{final['reason'][1:]}. Test accuracy {final['test_accuracy'] * 100:.1f} %."
+        return said + _but(spec, final["reason"])
     epochs = [line for line in log if line["kind"] == "EpochEnded"]
     if not epochs:
         return "The start weights are drawn; the first epoch is under way." if log else "Nothing has been trained yet."
