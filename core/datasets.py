@@ -21,6 +21,7 @@ from core.downloads import DownloadFailed as DownloadFailed
 from core.formats import Examples, read_idx, read_npz, unreadable
 from core.notes import Notes
 from core.places import Files, data_folder, download_folder, find, incomplete
+from core.places import overlooked as overlooked
 
 SHIPPED = Path(__file__).parent / "data"
 KEPT_LOADED = 2  # data sets held in memory: full MNIST is 220 MB as float32

@@ -99,7 +99,8 @@ def fetch(name: str, folder: Path, progress: Progress | None = None, *, retries:
     except OSError as error:
         why = error.strerror or str(error)
         raise DownloadFailed(
-            f"{name} could not be saved in {folder} ({why}); make room or allow writing there, or {advice}"
+            f"{name} could not be saved in {folder} ({why}); make room or allow writing there, set PRUNING_CACHE to another "
+            f"folder, or {advice}"
         ) from error
 
 

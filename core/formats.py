@@ -96,7 +96,7 @@ def read_npz(path: Path) -> Examples:
     arrays, objects = {}, []
     try:
         with path.open("rb") as file:  # ours to close: np.load leaves it open when the zip is damaged
-            if not file.read(6).startswith((b"PK", b"\x93NUMPY")):
+            if not file.read(6).startswith((b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY")):
                 raise ValueError("it is no .npz, whatever its name says")
             file.seek(0)
             loaded = np.load(file, allow_pickle=False)

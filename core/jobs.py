@@ -21,6 +21,7 @@ from typing import Any
 from core import branching, datasets, processes
 from core.atlas import Choice
 from core.job import Job, after
+from core.places import cannot_write
 from core.processes import Forked
 from core.shelf import Shelf
 from core.spec import RunSpec
@@ -326,10 +327,8 @@ class JobBoard:
             work.log = logs / f"{work.job.key}.log"
             errors = open(work.log, "wb")  # noqa: SIM115  handed to the child, closed below
         except OSError as error:
-            reason = (
-                f"the folder {self.store.root.name}/ cannot be written ({error.strerror}): free some space or make "
-            )
-            work.job = replace(work.job, state="failed", place=0, text=reason + "it writable, then start again")
+            text = cannot_write(self.store.root, error, "then start again")
+            work.job = replace(work.job, state="failed", place=0, text=text)
             return
         with errors:
             work.process = processes.start(errors)

@@ -9,9 +9,14 @@ Fashion-MNIST's do.
 import os
 from pathlib import Path
 
-from core.formats import IDX_NAMES, first_idx_labels
+from core.formats import IDX_NAMES, SAVE, first_idx_labels
 
 FASHION_FIRST_LABELS = [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]  # of its training file; MNIST's are 5 0 4 1 9 2 1 3 1 4
+
+DOCUMENTS = {".md", ".rst", ".pdf", ".html", ".py", ".ipynb", ".sh", ".md5", ".sha256", ".log"}
+READ_ME = {"readme", "license", "licence", "notice", "copying", "citation", "checksums", "md5sums", "sha256sums"}
+DATA = {".npz", ".npy", ".csv", ".tsv", ".gz", ".idx", ".png", ".jpg", ".mat", ".pkl", ".parquet", ".h5"}
+NAMED = 3  # files that are named one by one
 
 Files = tuple[Path, ...]
 
@@ -25,6 +30,50 @@ def data_folder() -> Path | None:
 def download_folder(name: str) -> Path:
     """Where the data set's downloads go, there or not."""
     return Path(os.environ.get("PRUNING_CACHE") or "cache") / "data" / name
+
+
+def cannot_write(folder: Path, error: OSError, then: str) -> str:
+    """The sentence for a read-only folder, a full disk or refused access below `folder`; `then`: what to do once it is well."""
+    reason = error.strerror or error
+    return (
+        f"the folder {folder.name}/ cannot be written ({reason}): free some space or make it writable, or set PRUNING_CACHE to "
+        f"another folder, {then}"
+    )
+
+
+def overlooked() -> str:
+    """What lies in the folder PRUNING_DATA and is no data set, and what would be one: a sentence, "" where there is nothing."""
+    folder = data_folder()
+    if folder is None:
+        return ""
+    try:
+        strangers = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir() if _is_strange(path))
+    except OSError as error:
+        return f"The folder PRUNING_DATA cannot be read ({error.strerror or error}): {folder}."
+    if not strangers:
+        return ""
+    named = ", ".join(strangers[:NAMED]) + (f" and {len(strangers) - NAMED} more" if len(strangers) > NAMED else "")
+    misspelt = [name for name in strangers if name.lower().endswith(".npz")]
+    way = (
+        f"Rename it to {misspelt[0][:-4]}.npz" if misspelt == strangers else f"Save it with {SAVE}, name ending in .npz"
+    )
+    return f"Not read in the folder PRUNING_DATA: {named}. {way}."
+
+
+def _is_strange(path: Path) -> bool:
+    """Whether a person may take it for a data set, and it is none."""
+    if path.name.startswith(".") or path.suffix.lower() in DOCUMENTS or path.stem.lower() in READ_ME:
+        return False
+    if path.is_dir():
+        return _holds_data(path) and not _idx_files(path)
+    return path.suffix != ".npz" and path.name.removesuffix(".gz") not in IDX_NAMES
+
+
+def _holds_data(folder: Path) -> bool:
+    try:
+        return any(path.suffix.lower() in DATA for path in folder.iterdir())
+    except OSError:
+        return False
 
 
 def find(name: str) -> Files | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from core import atlas
 from core.atlas import Atlas, Choice
+from core.places import cannot_write
 from core.store import StoreError
 
 SHARE = 0.25  # of the runs' quota: what atlases may take before the longest unused go
@@ -102,7 +103,10 @@ class Shelf:
             if freed >= excess:
                 break
             freed += file.stat().st_size
-            file.unlink(missing_ok=True)
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreError(cannot_write(self.root.parent, error, "then ask again")) from error
         return freed
 
     def _named(self, run: str, name: str) -> Path:
@@ -125,10 +129,7 @@ class Shelf:
         except OSError as error:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
-            raise StoreError(
-                f"the folder {self.root.parent.name}/ cannot be written ({error.strerror or error}): free some space or make "
-                "it writable, then ask again"
-            ) from error
+            raise StoreError(cannot_write(self.root.parent, error, "then ask again")) from error
 
 
 def _changed(file: Path) -> int:

@@ -31,6 +31,7 @@ import numpy as np
 from core import log, snapshot, spectra
 from core.events import EpochEnded, Event, Finished, Pruned, Started
 from core.network import Network
+from core.places import cannot_write
 from core.snapshot import Glance, Snapshot
 from core.spec import RunSpec
 
@@ -273,7 +274,8 @@ class Store:
         if ended and keep == len(lines) - 1:
             keep = len(lines)
         if keep < len(lines) or torn:
-            (folder / "done.json").unlink(missing_ok=True)
+            with self._writing():
+                (folder / "done.json").unlink(missing_ok=True)
             self._write(folder / "events.jsonl", log.encoded(lines[:keep]))
         return ResumePoint(tuple(self._events_of(key, lines[:keep])), moment, tuple(notices))
 
@@ -324,7 +326,8 @@ class Store:
                     try:
                         os.link(parent / name, folder / name)
                     except OSError:  # a file system without hard links
-                        shutil.copyfile(parent / name, folder / name)
+                        with self._writing():
+                            shutil.copyfile(parent / name, folder / name)
         self._write(folder / "events.jsonl", log.encoded(lines))
 
     def _ended_at(self, key: str, epoch: int) -> bool:
@@ -421,7 +424,8 @@ class Store:
             draft.write_bytes(content)
             os.replace(draft, file)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
             raise self._cannot_write(error) from error
 
     def _mkdir(self, folder: Path) -> None:
@@ -431,16 +435,21 @@ class Store:
             raise self._cannot_write(error) from error
 
     def _cannot_write(self, error: OSError) -> StoreError:
-        return StoreError(
-            f"the folder {self.root.name}/ cannot be written ({error.strerror or error}): free some space or make it "
-            "writable, then start again; what is stored is kept, and the run goes on from its last epoch"
-        )
+        kept = "what is stored is kept, and the run goes on from its last epoch"
+        return StoreError(cannot_write(self.root, error, f"then start again; {kept}"))
 
-    @staticmethod
-    def _set_aside(file: Path) -> bool:
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    def _set_aside(self, file: Path) -> bool:
         if not file.is_file():
             return False
-        os.replace(file, file.with_name(file.name + ".damaged"))
+        with self._writing():
+            os.replace(file, file.with_name(file.name + ".damaged"))
         return True
 
     # -- space -------------------------------------------------------------------------------------------------------
@@ -469,7 +478,8 @@ class Store:
             file = self._folder(key) / _snapshot_name(epoch)
             if epoch not in keep and file.is_file():
                 freed += file.stat().st_size
-                file.unlink()
+                with self._writing():
+                    file.unlink()
         return freed
 
     def keep_within_quota(self) -> int:

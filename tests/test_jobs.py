@@ -336,7 +336,9 @@ def assert_cannot_write(board: JobBoard) -> None:
         job = board.start(digits(seed=seed), "ann")
         assert job.state == "failed" and not job.live
         assert job.text.startswith("the folder cache/ cannot be written (")
-        assert job.text.endswith("free some space or make it writable, then start again")
+        assert job.text.endswith(
+            "free some space or make it writable, or set PRUNING_CACHE to another folder, then start again"
+        )
 
 
 def test_a_notice_and_a_torn_line_of_the_worker_are_survived(board, whole):

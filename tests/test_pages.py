@@ -314,7 +314,7 @@ def test_a_damaged_file_of_ones_own_is_told_when_it_is_started(cache, monkeypatc
     app = choose(visit(), dataset="mine")
     button(app, "Start").click().run()
     assert not app.exception
-    assert "ine.npz cannot be read" in said(app)
+    assert "mine.npz cannot be read" in said(app)
 
 
 # Starting
@@ -338,7 +338,7 @@ def test_a_cache_that_cannot_be_written_is_told(cache):
     app = visit()
     button(app, "Start").click().run()
     assert not app.exception
-    assert "cannot be written" in said(app)
+    assert "cannot be written" in said(app) and "set PRUNING_CACHE to another folder" in said(app)
 
 
 def test_a_bad_number_of_workers_is_told(cache, monkeypatch):

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import film, scene
 from core.store import StoredRun, StoreError
-from pages.parts import elements, services, session
+from pages.parts import elements, noted, services, session
 
 GB = 2**30
 
@@ -94,8 +94,12 @@ def _space(runs: list[StoredRun]) -> None:
                 StoreError
             ):  # what is thinned can still be seen as a film, where there is room for it
                 film.keep(store, services.board().shelf, run.key)
-        freed = sum(store.thin(run.key) for run in resting)
-        st.session_state["library says"] = f"{freed / 1e6:.0f} MB are free again. Starts, ends and cuts are kept."
+        try:
+            freed = sum(store.thin(run.key) for run in resting)
+            said = f"{freed / 1e6:.0f} MB are free again. Starts, ends and cuts are kept."
+        except StoreError as error:
+            said = session.sentence(str(error))
+        st.session_state["library says"] = said
         st.rerun()
 
 
@@ -126,6 +130,7 @@ def still(run: StoredRun, *, name: str) -> None:
         epoch = st.select_slider(f"Epoch of {name}", options=epochs, value=epochs[-1], key=f"still {name} {run.key}")
     shown = [line for line in store.log(run.key) if epoch == run.last_epoch or line.get("epoch", epoch + 1) <= epoch]
     st.markdown(f"**{name}** · {scene.sentence(run.spec, shown)}")
+    noted.draw(run.spec.dataset)
     try:
         blob = services.board_blob(str(store.root), run.key, epoch, True, store, run.spec)
         elements.board(blob, key=f"board {name}")

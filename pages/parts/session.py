@@ -6,6 +6,7 @@ import time
 
 import streamlit as st
 
+from core import datasets
 from core.store import StoreError
 from pages.parts import services
 
@@ -67,5 +68,7 @@ def refusal() -> str | None:
 
 
 def sentence(text: str) -> str:
-    """An error's text as a sentence on a page."""
-    return f"{text[0].upper()}{text[1:]}."
+    """An error's text as a sentence on a page. A name that it begins with, of a file or a data set, keeps its case."""
+    names = tuple(f"{name}{end}" for name in datasets.names() for end in " .:,")
+    named = "." in text.split(" ")[0].rstrip(".") or text.startswith(names)
+    return f"{text if named else text[0].upper() + text[1:]}."

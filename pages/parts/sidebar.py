@@ -8,6 +8,7 @@ import streamlit as st
 
 from core import criteria, datasets, spec
 from core.spec import PenaltySpec, PruningSpec, RunSpec
+from pages.parts import noted
 
 NONE = "no pruning"
 FIRST = ("activation-frequency", "magnitude", "random-matched", "inactivity")
@@ -183,6 +184,8 @@ def _main_controls() -> None:
         "Data", datasets.names(), key="choose dataset", format_func=datasets.label,
         help="\n\n".join(f"**{datasets.label(name)}**: {datasets.describe(name)}" for name in datasets.names()),
     )  # fmt: skip
+    noted.draw(st.session_state["choose dataset"])
+    noted.overlooked()
     st.text_input(
         "Hidden layers", key="choose hidden",
         help=f"Widths of the hidden layers, such as 300-200-100-50: 1 to 8 layers of 1..{spec.WIDEST_ON_PAGE} neurons.",

@@ -10,7 +10,7 @@ import streamlit as st
 from core import criteria, masks
 from core.atlas import Choice
 from core.store import StoredRun, StoreError
-from pages.parts import atlases, branches, elements, library, services, session
+from pages.parts import atlases, branches, elements, library, noted, services, session
 
 WORKING_SECONDS = 0.6
 KEPT = ("slider run", "slider epoch", "slider criterion", "slider beside", "slider scope")
@@ -37,6 +37,8 @@ def draw(visitor: str) -> None:
         problem = session.sentence(job.text)
     working = bool(job and job.live)
     _stage(choice, run, working, problem)
+    if not lecture:
+        noted.draw(run.spec.dataset)
     pace = WORKING_SECONDS if working or _busy(choice, run) else None
     st.fragment(_follow, run_every=pace)(choice, run, visitor, working, atlases.there(choice))
     if problem and not lecture:

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun
-from pages.parts import controls, elements, replay, services, session
+from pages.parts import controls, elements, noted, replay, services, session
 from pages.parts.services import Look
 
 LIVE_SECONDS, IDLE_SECONDS, REPLAY_SECONDS = 0.4, 3.0, 0.6
@@ -128,6 +128,8 @@ def _moment(look: Look, job: Job | None, room: DeltaGenerator | None, visitor: s
             epoch = replay.scrubber(look.run)
     elif moving:
         st.session_state.pop("shown epoch", None)
+    if look.run.spec.dataset != st.session_state["choice"]["dataset"]:  # else the sidebar says it
+        noted.draw(look.run.spec.dataset)
     _elements(look, epoch, pictures=not moving or _pictures_due(job, look.log, epoch, visitor))
     if not moving:
         _to_the_slider(look.run, epoch)
