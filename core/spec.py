@@ -13,7 +13,7 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
-from core import criteria, datasets
+from core import criteria, datasets, numerals
 from core.arithmetic import ARITHMETICS
 from core.masks import REDUNDANCIES, SCOPES, ByHand
 
@@ -245,9 +245,10 @@ class RunSpec(Checked):
             raise ValueError(f"penalty {self.penalty!r} is not a PenaltySpec: give one, or None for no penalty")
         rising = self.pruning is not None and self.pruning.schedule == "rising"
         if rising and self.pruning.start_accuracy > self.target:
+            start, target = numerals.write(self.pruning.start_accuracy), numerals.write(self.target)
             raise ValueError(
-                f"start_accuracy {self.pruning.start_accuracy} is above the target accuracy {self.target} of "
-                f"{self.dataset}: the first cut must come before the target, so lower one or raise the other"
+                f"start_accuracy {start} is above the target accuracy {target} of {self.dataset}: the first cut must come "
+                "before the target, so lower one or raise the other"
             )
 
     @property

@@ -23,7 +23,7 @@ def choose(app: AppTest, **choices) -> AppTest:
         place = f"choose {name}"
         kinds = (app.selectbox, app.text_input, app.slider, app.number_input, app.toggle)
         widget = next(one for kind in kinds for one in kind if one.key == place)
-        widget.set_value(value)
+        widget.set_value(str(value) if widget in app.text_input else value)
     app.run()
     assert not app.exception, app.exception
     return app
@@ -210,7 +210,7 @@ def test_the_four_a_class_needs_come_first_and_no_pruning_can_be_chosen(cache):
 def test_the_penalty_is_off_until_it_is_switched_on_and_then_named_by_the_run(cache):
     app = visit()
     assert sidebar_spec(app).penalty is None
-    for name, kind in (("lambda", app.number_input), ("every", app.number_input), ("method", app.selectbox)):
+    for name, kind in (("lambda", app.text_input), ("every", app.text_input), ("method", app.selectbox)):
         assert kind(key=f"choose {name}").disabled
     choices = {"lambda": 0.02, "every": 7, "method": "gradient", "weighting": "index", "switching": "alternate-epochs"}
     app = choose(choose(app, penalty=True), **choices)
@@ -249,6 +249,12 @@ def test_every_control_has_help(cache):
         ({"hidden": "30-0-10"}, "hidden layer width 0 is not allowed: give 1 to 8 hidden layers"),
         ({"hidden": "5000"}, "a hidden layer of 5,000 neurons is too wide for the page: allowed are 1..1024"),
         ({"hidden": "-".join(["10"] * 200)}, "hidden has 200 layers: give 1 to 8 hidden layers of 1..4096 neurons"),
+        ({"rate": "fast"}, "Learning rate: 'fast' is not a number: write one in 0..1e12 like 0.05, 0,05 or 5e-2"),
+        ({"rate": "1,000"}, "Learning rate: '1,000' may be read in two ways: write 1 or 1000"),
+        ({"batch": "2,5"}, "Batch size: 2,5 is not a whole number: write one in 1..100000"),
+        ({"epochs": ""}, "Epochs at most: no number is given: allowed are 1..10000"),
+        ({"target": "101"}, "the data's own): 101 is outside 0..100"),
+        ({"start": "99,9", "target": "92,3"}, "start_accuracy 0.999 is above the target accuracy 0.923 of"),
         ({"start": 99.0, "target": 90.0}, "start_accuracy 0.99 is above the target accuracy 0.9"),
         ({"criterion": "magnitude", "selection": "deviation"}, "cuts whole neurons but the criterion 'magnitude'"),
     ],
@@ -258,6 +264,28 @@ def test_what_cannot_be_run_is_told_in_a_sentence_and_start_waits(cache, choices
     app = choose(visit(), **choices)
     assert [error.value for error in app.error if sentence in error.value and "This cannot be run" in error.value]
     assert button(app, "Start").disabled
+
+
+@pytest.mark.parametrize("text", ["0.05", "0,05", "5e-2", "5E-02", " ,05", "+0,050"])
+def test_a_number_is_read_with_a_comma_as_with_a_point(cache, text):
+    app = choose(visit(), rate=text, target="97,5")
+    assert sidebar_spec(app) == replace(RunSpec(), learning_rate=0.05, target_accuracy=0.975)
+    assert not button(app, "Start").disabled and app.session_state["choice"]["rate"] == 0.05
+
+
+def test_a_strength_that_cannot_be_read_matters_only_while_the_penalty_is_on(cache):
+    app = choose(choose(visit(), penalty=True), **{"lambda": "1,000"})
+    assert "Strength λ: '1,000' may be read in two ways" in said(app) and button(app, "Start").disabled
+    app = choose(app, penalty=False)
+    assert "two ways" not in said(app) and sidebar_spec(app) == RunSpec() and not button(app, "Start").disabled
+
+
+def test_a_preset_mends_a_number_that_cannot_be_read(cache):
+    app = choose(visit(), rate="fast")
+    assert button(app, "Start").disabled
+    button(app, "As in the text").click().run()
+    assert sidebar_spec(app) == RunSpec() and not button(app, "Start").disabled
+    assert app.text_input(key="choose rate").value == "0.01" and app.text_input(key="choose start").value == "80"
 
 
 # The link

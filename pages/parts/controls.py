@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core import datasets, scene
+from core import datasets, numerals, scene
 from core.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun
@@ -66,14 +66,20 @@ class _Order:
 
 
 def _prune_button(key: str | None, visitor: str, run: StoredRun | None, mine: bool, live: bool) -> None:
-    ratio = st.number_input(
-        "Prune to, %", 1, 99, 90, key="prune ratio", label_visibility="collapsed", width=160, icon=":material/percent:",
+    text = st.text_input(
+        "Prune to, %", "90", key="prune ratio", label_visibility="collapsed", width=160, icon=":material/percent:",
         help="The share of all weights that is zero after the cut by hand.",
     )  # fmt: skip
+    words = "Cuts at the end of this epoch and trains on, as a branch: the run it comes from stays as it is."
+    ratio = None
+    try:
+        ratio = numerals.read(text, 1, 99)
+    except ValueError as error:
+        words = session.sentence(str(error))
+    label = "Prune now" if ratio is None else f"Prune now to {numerals.write(ratio)} %"
     st.button(
-        f"Prune now to {ratio} %", key="prune", shortcut="B", on_click=_prune, args=(key, visitor, ratio / 100),
-        disabled=not (run and run.spec and run.last_epoch and (mine or not live)),
-        help="Cuts at the end of this epoch and trains on, as a branch: the run it comes from stays as it is.",
+        label, key="prune", shortcut="B", on_click=_prune, args=(key, visitor, (ratio or 0) / 100),
+        disabled=ratio is None or not (run and run.spec and run.last_epoch and (mine or not live)), help=words,
     )  # fmt: skip
 
 

@@ -34,6 +34,9 @@ const digits = (x, places) => (absent(x) ? "–" : x.toFixed(places));
 const percent = (x, places = 1) => (absent(x) ? "–" : `${(100 * x).toFixed(places)}${NARROW}%`);
 const shortPercent = (x) => percent(x, Math.abs(100 * x - Math.round(100 * x)) < 0.05 ? 0 : 1);
 const compact = (x) => (absent(x) ? "–" : x !== 0 && Math.abs(x) < 0.01 ? x.toPrecision(1) : Number(x.toPrecision(3)).toString());
+const sound = (x) => Number(x.toPrecision(12)); // 3 · 0.2 is 0.6, not 0.6000000000000001
+/** A number as it stands on an axis: no more digits than it has. */
+const axisWord = (x) => (absent(x) ? "–" : String(sound(x)));
 const dropped = (cut) => `${digits(100 * cut.accuracy_before, 1)} → ${percent(cut.accuracy_after)}`;
 const ordinal = (n) => {
   const tens = n % 100;
@@ -117,7 +120,7 @@ function ticks(low, high, wanted) {
   const power = 10 ** Math.floor(Math.log10(rough || 1));
   const step = power * [1, 2, 5, 10].find((m) => m * power >= rough * 0.999);
   const list = [];
-  for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + step * 1e-6; v += step) list.push(Math.abs(v) < step * 1e-6 ? 0 : v);
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-6; i++) list.push(sound(i * step) || 0); // no −0
   return list;
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import criteria, datasets, spec
+from core import criteria, datasets, numerals, spec
 from core.spec import PenaltySpec, PruningSpec, RunSpec
 from pages.parts import noted
 
@@ -24,6 +24,13 @@ RELEASED = TEXT | {
     "epochs": 500, "stopping": "released",
 }  # fmt: skip
 PRESET_KEEPS = ("dataset", "seed")
+# Typed into fields of text, which are read here: a browser's field of numbers drops the comma of 0,05 and says 5.
+TYPED = {
+    "min_units": "Neurons kept per layer", "start": "First cut at training accuracy, %",
+    "target": "Target accuracy, % (0: the data's own)", "rate": "Learning rate", "batch": "Batch size",
+    "epochs": "Epochs at most", "lambda": "Strength λ", "every": "Training steps between two of its steps, N",
+}  # fmt: skip
+OF_THE_PENALTY = ("lambda", "every")
 
 
 def draw() -> None:
@@ -34,7 +41,7 @@ def draw() -> None:
     for name, value in state["choice"].items():
         # Written anew in every run, not only once: else a rerun that overtakes the browser's first drawing of a control
         # finds it at its lowest value.
-        state[f"choose {name}"] = state.get(f"choose {name}", value)
+        state[f"choose {name}"] = state.get(f"choose {name}", _shown(name, value))
     with st.sidebar:
         _presets()
         _main_controls()
@@ -42,13 +49,35 @@ def draw() -> None:
             _more_controls()
         with st.expander("Nuclear-norm penalty"):
             _penalty_controls()
-    state["choice"] = {name: state.get(f"choose {name}", default) for name, default in state["choice"].items()}
+    state["choice problem"] = ""
+    state["choice"] = {name: _said(name, known) for name, known in state["choice"].items()}
     _to_link(state["choice"])
+
+
+def _shown(name: str, value: Any) -> Any:
+    """The value as its control holds it."""
+    return numerals.write(value) if name in TYPED else value
+
+
+def _said(name: str, known: Any) -> Any:
+    """What the control says; what was `known` where a number cannot be read, which `chosen` then tells."""
+    state = st.session_state
+    value = state.get(f"choose {name}")
+    if value is None or name not in TYPED:
+        return known if value is None else value
+    try:
+        return numerals.read(value, *RANGES[name], whole=isinstance(TEXT[name], int))
+    except ValueError as error:
+        if state.get("choose penalty") or name not in OF_THE_PENALTY:
+            state["choice problem"] = state["choice problem"] or f"{TYPED[name]}: {error}"
+        return known
 
 
 def chosen() -> RunSpec:
     """The spec that the sidebar asks for. Raises ValueError with a sentence where it asks for what cannot be."""
     choice = st.session_state["choice"]
+    if problem := st.session_state.get("choice problem"):
+        raise ValueError(problem)
     pruning = None
     if choice["criterion"] != NONE:
         pruning = PruningSpec(
@@ -159,7 +188,7 @@ OPTIONS = {
 def _apply(preset: dict[str, Any]) -> None:
     for name, value in preset.items():
         if name not in PRESET_KEEPS:
-            st.session_state[f"choose {name}"] = value
+            st.session_state[f"choose {name}"] = _shown(name, value)
 
 
 def _presets() -> None:
@@ -225,13 +254,13 @@ def _more_controls() -> None:
     _choice("Redundancy", "redundancy", PruningSpec, "redundancy")
     _choice("When the cuts come", "schedule", PruningSpec, "schedule")
     st.toggle("Rewind after the last cut", key="choose rewind", help=spec.BASELINES["rewound to the start weights"][1])
-    _number("Neurons kept per layer", "min_units", PruningSpec, "min_units", 1)
-    _number("First cut at training accuracy, %", "start", PruningSpec, "start_accuracy", 1.0)
-    _number("Target accuracy, % (0: the data's own)", "target", RunSpec, "target_accuracy", 1.0)
+    _number("min_units", PruningSpec, "min_units")
+    _number("start", PruningSpec, "start_accuracy")
+    _number("target", RunSpec, "target_accuracy")
     _choice("Optimiser", "optimizer", RunSpec, "optimizer")
-    _number("Learning rate", "rate", RunSpec, "learning_rate", None, format="%g")
-    _number("Batch size", "batch", RunSpec, "batch_size", 1)
-    _number("Epochs at most", "epochs", RunSpec, "max_epochs", 1)
+    _number("rate", RunSpec, "learning_rate")
+    _number("batch", RunSpec, "batch_size")
+    _number("epochs", RunSpec, "max_epochs")
     _choice("The run ends", "ending", RunSpec, "ending")
     _choice("Early stopping", "stopping", RunSpec, "early_stopping")
     _choice("Arithmetic", "arithmetic", RunSpec, "arithmetic")
@@ -243,8 +272,8 @@ def _penalty_controls() -> None:
         help="Adds λ · (sum of the hidden layers' singular values) to the objective, beside or instead of cuts.",
     )  # fmt: skip
     off = not st.session_state.get("choose penalty")
-    _number("Strength λ", "lambda", PenaltySpec, "strength", None, format="%g", disabled=off)
-    _number("Training steps between two of its steps, N", "every", PenaltySpec, "every", 1, disabled=off)
+    _number("lambda", PenaltySpec, "strength", disabled=off)
+    _number("every", PenaltySpec, "every", disabled=off)
     _choice("Its step", "method", PenaltySpec, "method", disabled=off)
     _choice("Weight of each singular value", "weighting", PenaltySpec, "weighting", disabled=off)
     _choice("When it is on", "switching", PenaltySpec, "switching", disabled=off)
@@ -256,6 +285,5 @@ def _choice(label: str, name: str, kind: type, field: str, **more: Any) -> None:
     st.selectbox(label, list(rule["choices"]), key=f"choose {name}", help=f"{rule['help']}\n\n{texts}", **more)
 
 
-def _number(label: str, name: str, kind: type, field: str, step: Any, **more: Any) -> None:
-    low, high = RANGES[name]
-    st.number_input(label, low, high, key=f"choose {name}", step=step, help=_rule(kind, field)["help"], **more)
+def _number(name: str, kind: type, field: str, **more: Any) -> None:
+    st.text_input(TYPED[name], key=f"choose {name}", help=_rule(kind, field)["help"], **more)

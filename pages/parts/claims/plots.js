@@ -274,7 +274,7 @@ function makeChart(parent, { name = "", keys = true } = {}) {
 
   function show(what) {
     const empty = { series: [], bands: [], marks: [], spots: [], title: name, sub: "", note: "", xTitle: "", yTitle: "", cursor: null };
-    shown = { ...empty, xWord: (v) => String(v), yWord: compact, ...what };
+    shown = { ...empty, xWord: axisWord, yWord: compact, ...what };
     const all = shown.series.flatMap((one) => Array.from(one.x));
     xs = [...new Set([...all, ...shown.spots.map((spot) => spot.x)])].sort((a, b) => a - b);
     if (pointed !== null && pointed >= xs.length) pointed = null;

@@ -80,7 +80,7 @@ function drawPanel(group, panel, { xs, ys, x, y, yWord, xTitle }) {
   xs.forEach((v, i) => {
     const last = i === xs.length - 1;
     group.append(svg("line", { class: "axis", x1: x(v), x2: x(v), y1: base, y2: base + 5 }));
-    const word = last && xTitle ? `${xTitle} ${v}` : `${v}`;
+    const word = last && xTitle ? `${xTitle} ${axisWord(v)}` : axisWord(v);
     group.append(svg("text", { x: x(v), y: base, dy: "1.2em", "text-anchor": last ? "end" : "middle", dx: last ? "0.45em" : 0 }, word));
   });
 }

@@ -264,7 +264,7 @@ function makeJudge(root, report) {
     const y = (i) => top + row * (i + 0.5);
     const share = judgeScale([0, 100], begin, wide - last, 0.02);
     const nodes = [];
-    judgeGrid(nodes, { ...share, low: 0, high: 100, ticks: () => [0, 25, 50, 75, 100] }, { top, base, em, wide: wide - last - begin, word: (v) => `${v}`, title: "share of all such runs, in %, with its interval" });
+    judgeGrid(nodes, { ...share, low: 0, high: 100, ticks: () => [0, 25, 50, 75, 100] }, { top, base, em, wide: wide - last - begin, word: axisWord, title: "share of all such runs, in %, with its interval" });
     nodes.push(svg("text", { class: "bold", x: left, y: 0.95 * em }, "each run's own verdict"));
     nodes.push(svg("text", { class: "bold", x: begin, y: 0.95 * em }, "most runs: right of the line"));
     nodes.push(svg("line", { class: "zero", x1: share.at(100 * now.line), x2: share.at(100 * now.line), y1: top, y2: base }));

@@ -168,7 +168,7 @@ function makeLadder(root) {
 
     for (const v of y.ticks(8)) {
       nodes.push(svg("line", { class: "grid", x1: left, x2: right, y1: y.at(v), y2: y.at(v) }));
-      nodes.push(svg("text", { x: left - 0.4 * em, y: y.at(v), dy: "0.34em", "text-anchor": "end" }, compact(Number(v.toFixed(3)))));
+      nodes.push(svg("text", { x: left - 0.4 * em, y: y.at(v), dy: "0.34em", "text-anchor": "end" }, axisWord(Number(v.toFixed(3)))));
     }
     if (alone) {
       const { share, times } = header.ratios[0];

@@ -156,7 +156,7 @@ function makeCostPlot(parent, stage) {
     }
     for (const p of ticks(from, 100, wide < 26 * em ? 5 : 10)) {
       layer.axes.append(svg("line", { class: "axis", x1: x(p), x2: x(p), y1: base, y2: base + 5 }));
-      layer.axes.append(svg("text", { x: x(p), y: base, dy: "1.2em", "text-anchor": "middle" }, p === 100 ? `100${NARROW}%` : String(p)));
+      layer.axes.append(svg("text", { x: x(p), y: base, dy: "1.2em", "text-anchor": "middle" }, p === 100 ? `100${NARROW}%` : axisWord(p)));
     }
     const what = header.scope === "layer" ? "of each hidden matrix" : "of all weights";
     const titles = [`requested ratio: share ${what} that is zero`, `requested share ${what} that is zero`, "requested share that is zero"];

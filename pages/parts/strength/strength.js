@@ -7,7 +7,7 @@ const strengthMemory = { log: false, off: new Set() };
 /** 0.003 -> 0.003, 0.00003 -> 3·10⁻⁵ */
 function strengthPower(v) {
   const power = Math.floor(Math.log10(v) + 1e-9);
-  if (power >= -4 && power <= 3) return String(Number(v.toPrecision(1)));
+  if (power >= -4 && power <= 3) return axisWord(Number(v.toPrecision(1)));
   const raised = String(power).replace(/./g, (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]));
   const times = Math.round(v / 10 ** power);
   return times === 1 ? `10${raised}` : `${times}·10${raised}`;
@@ -67,14 +67,14 @@ function makeStrength(root) {
     const [above, right, foot] = [0.6 * em, 0.9 * em, 2.7 * em];
     const y = (v) => above + (tall - above - foot) * (1 - Math.min(1, v / top));
     const grades = ticks(0, top, 4);
-    const left = plotWide(grades.map(String), em) + 0.8 * em;
+    const left = plotWide(grades.map(axisWord), em) + 0.8 * em;
     const none = left + 1.4 * em; // where λ = 0 stands
     const first = none + 1.8 * em;
     const x = (strength) => (strength > 0 ? first + ((wide - right - first) * (Math.log10(strength) - low)) / (high - low) : none);
     const base = y(0);
     const nodes = grades.flatMap((v) => [
       svg("line", { class: "plot-grid", x1: left, x2: wide - right, y1: y(v), y2: y(v) }),
-      svg("text", { x: left - 0.35 * em, y: y(v), dy: "0.34em", "text-anchor": "end" }, String(v)),
+      svg("text", { x: left - 0.35 * em, y: y(v), dy: "0.34em", "text-anchor": "end" }, axisWord(v)),
     ]);
     nodes.push(svg("path", { class: "plot-axis", d: `M${left} ${above}V${base}H${none + 0.6 * em}M${first - 0.6 * em} ${base}H${wide - right}` }));
     nodes.push(svg("text", { x: none, y: base, dy: "1.2em", "text-anchor": "middle" }, "0"));
