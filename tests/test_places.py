@@ -14,6 +14,7 @@ from core import datasets, downloads, experiment, places
 from core.formats import IDX_NAMES
 from core.shelf import Shelf
 from core.store import Store, StoreError
+from pages.parts import session
 
 
 @pytest.fixture
@@ -117,6 +118,31 @@ def test_the_sidebar_says_what_is_odd_of_the_chosen_data_and_what_is_not_read(ca
     assert [box.value for box in app.sidebar.warning][0].startswith("my broken.npz cannot be read (")
     button(app, "Start").click().run()
     assert not app.exception and "My broken" not in said(app)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a*b*.npz cannot be read", r"a\*b\*.npz cannot be read"),
+        ("my_own_file.npz and PRUNING_DATA", "my_own_file.npz and PRUNING_DATA"),
+        ("_x_.npz", r"\_x\_.npz"),
+        ("$a$.npz", r"\$a\$.npz"),
+        (":red[hot].npz: save `x = x * 2`", r"\:red\[hot\].npz: save `x = x * 2`"),
+        ("#1.npz: it holds NaN", r"\#1.npz: it holds NaN"),
+    ],
+)
+def test_a_name_is_shown_as_it_is_and_code_as_code(text, shown):
+    assert session.literal(text) == shown
+
+
+@pytest.mark.parametrize("name", ["mine", "Mine", "my own", "ünder", "a.b", "mnist-2", "_x"])
+def test_a_sentence_that_begins_with_a_file_or_a_data_set_keeps_its_case(folder, name):
+    (folder / f"{name}.npz").write_bytes(b"")
+    with pytest.raises(ValueError) as refusal:
+        datasets.load(name)
+    assert session.sentence(str(refusal.value)).startswith(f"{name}.npz cannot be read")
+    assert session.sentence(f"{name} is gone") == f"{name} is gone."
+    assert session.sentence("the folder is gone") == "The folder is gone."
 
 
 # Places that cannot be written

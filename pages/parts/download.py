@@ -27,7 +27,7 @@ def _download(dataset: str, visitor: str) -> None:
     here = ", ".join(datasets.label(name) for name in datasets.names() if datasets.available(name))
     text = f"{datasets.label(dataset)} is not on this computer. Here are: {here}."
     if job and job.state == "failed":
-        st.error(f"{session.sentence(job.text)} Here are: {here}.")
+        st.error(f"{session.literal(session.sentence(job.text))} Here are: {here}.")
     else:
         st.info(text)
     if datasets.downloadable(dataset):

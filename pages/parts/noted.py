@@ -16,13 +16,13 @@ def draw(dataset: str) -> None:
             return
         about = datasets.about(dataset)
     except ValueError as error:
-        st.warning(session.sentence(str(error)))
+        st.warning(session.literal(session.sentence(str(error))))
         return
     if about.text:
-        st.caption(f":material/info: {about.text}.", help=about.advice or None)
+        st.caption(f":material/info: {session.literal(about.text)}.", help=about.advice or None)
 
 
 def overlooked() -> None:
     """What lies beside the data sets and is none."""
     if text := datasets.overlooked():
-        st.caption(f":material/info: {text}")
+        st.caption(f":material/info: {session.literal(text)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import streamlit as st
@@ -12,6 +13,8 @@ from pages.parts import services
 
 HURRY_SECONDS = 2.0  # after a command the page looks often, until the worker has answered
 REFUSAL_SECONDS = 12.0
+# What Markdown, and Streamlit's own colours and icons, would take; not the "_" within PRUNING_DATA.
+SPECIAL = re.compile(r"[\\*~$\[\]<]|^[#>+-]|(?<![^\W_])_|_(?![^\W_])|:(?=[\w-]*\[|[\w+/-]+:)")
 
 
 def watch(key: str, *, follow: bool) -> None:
@@ -62,9 +65,9 @@ def refuse(error: ValueError) -> None:
 
 
 def refusal() -> str | None:
-    """The sentence to show, as one: capital first, full stop last."""
+    """The sentence to show, as Markdown: capital first, full stop last."""
     text, until = st.session_state.get("refused", ("", 0.0))
-    return sentence(text) if time.monotonic() < until else None
+    return literal(sentence(text)) if time.monotonic() < until else None
 
 
 def sentence(text: str) -> str:
@@ -72,3 +75,9 @@ def sentence(text: str) -> str:
     names = tuple(f"{name}{end}" for name in datasets.names() for end in " .:,")
     named = "." in text.split(" ")[0].rstrip(".") or text.startswith(names)
     return f"{text if named else text[0].upper() + text[1:]}."
+
+
+def literal(text: str) -> str:
+    """The text for a page that reads Markdown: a file's name in it, such as a*b*.npz, stands as it is; `code` stays code."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(part if part.startswith("`") else SPECIAL.sub(r"\\\g<0>", part) for part in parts)

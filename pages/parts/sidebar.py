@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import criteria, datasets, numerals, spec
 from core.spec import PenaltySpec, PruningSpec, RunSpec
-from pages.parts import noted
+from pages.parts import noted, session
 
 NONE = "no pruning"
 FIRST = ("activation-frequency", "magnitude", "random-matched", "inactivity")
@@ -211,7 +211,7 @@ def _presets() -> None:
 def _main_controls() -> None:
     st.selectbox(
         "Data", datasets.names(), key="choose dataset", format_func=datasets.label,
-        help="\n\n".join(f"**{datasets.label(name)}**: {datasets.describe(name)}" for name in datasets.names()),
+        help="\n\n".join(map(_described, datasets.names())),
     )  # fmt: skip
     noted.draw(st.session_state["choose dataset"])
     noted.overlooked()
@@ -237,6 +237,10 @@ def _main_controls() -> None:
         "Rounds", *RANGES["rounds"], key="choose rounds", disabled=idle, help=_rule(PruningSpec, "rounds")["help"]
     )
     st.number_input("Seed", 0, 2**32 - 1, key="choose seed", step=1, help=_rule(RunSpec, "seed")["help"])
+
+
+def _described(dataset: str) -> str:
+    return f"**{session.literal(datasets.label(dataset))}**: {session.literal(datasets.describe(dataset))}"
 
 
 def _criterion_label(name: str) -> str:

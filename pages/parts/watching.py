@@ -49,7 +49,7 @@ def _poll(spec: RunSpec | None, visitor: str, pace: float) -> None:
     for notice in job.notices if job else ():
         st.info(session.sentence(notice))
     if job and job.state == "failed":
-        st.error(session.sentence(job.text))
+        st.error(session.literal(session.sentence(job.text)))
     if run is None and not (job and job.live):  # nothing chosen yet, deleted since, or failed before its first moment
         _welcome(visitor)
     elif run is None or run.spec is None or not log:

@@ -12,6 +12,6 @@ try:
     spec = sidebar.chosen()
 except ValueError as error:
     spec = None
-    st.error(f"This cannot be run: {error}.")
+    st.error(session.literal(f"This cannot be run: {error}."))
 download.offer(spec, visitor)
 watching.draw(spec, visitor)
