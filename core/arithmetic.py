@@ -9,7 +9,8 @@ OpenBLAS has one set of kernels for every x86-64 with AVX2, and takes it where i
 - native: products by whatever PyTorch has on this device; the fastest. The same bits on the same kind of processor.
 
 Neither depends on where arrays lie in memory, on threads, or on who asks: MKL is told STRICT, since its products else do.
-`choose` runs when `core` is imported. What was loaded before with other settings cannot be changed; `overridden` says so.
+`choose` runs when `core` is imported, so this file must load no NumPy. What was loaded before with other settings cannot be
+changed; `overridden` says so.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ import os
 import platform
 import sys
 from pathlib import Path
-
-import numpy as np
 
 PORTABLE, NATIVE = "portable", "native"
 ARITHMETICS = {
@@ -68,8 +67,8 @@ def _capability() -> str:
 def _kernels(library: str) -> str:
     """The name of the kernels that this library's OpenBLAS has chosen; "no" where it has another BLAS."""
     import threadpoolctl
+    from scipy.linalg import blas  # noqa: F401  loaded, its BLAS is among the pools
 
-    blas()
     pools = threadpoolctl.threadpool_info()
     mine = [pool for pool in pools if pool["internal_api"] == "openblas" and f"{library}.libs" in pool["filepath"]]
     mine = mine or [pool for pool in pools if pool["internal_api"] == "openblas"]  # a SciPy that shares its BLAS
@@ -133,43 +132,3 @@ def _of_the_system(name: str) -> str:
         return ""
     lines = (line.partition(":") for line in text.splitlines())
     return next((value.strip() for key, _, value in lines if key.strip() == name), "")
-
-
-# -- products of NumPy arrays ------------------------------------------------------------------------------------------
-
-
-@functools.cache
-def blas():
-    """SciPy's products, by number type. It is loaded when first asked, after `choose`, and its OpenBLAS kept to one thread:
-    several divide a product otherwise, and small matrices crawl where another process has the second core."""
-    import threadpoolctl
-    from scipy.linalg import blas as found
-
-    for pool in threadpoolctl.ThreadpoolController().select(internal_api="openblas").lib_controllers:
-        if "scipy.libs" in pool.filepath:
-            pool.set_num_threads(1)
-    return {"f": found.sgemm, "d": found.dgemm}
-
-
-def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """`left @ right` of two matrices, float32 or float64 both, in the portable arithmetic."""
-    if not left.size or not right.size:
-        return np.zeros((left.shape[0], right.shape[1]), left.dtype)
-    # BLAS reads columns: what it is to multiply are the transposes, in the other order.
-    (second, turn_second), (first, turn_first) = _as_columns(right), _as_columns(left)
-    return blas()[left.dtype.char](1.0, second, first, trans_a=turn_second, trans_b=turn_first).T
-
-
-def singular_values(matrix: np.ndarray) -> np.ndarray:
-    """The `(min(shape),)` singular values of a finite matrix, largest first, in its number type."""
-    import scipy.linalg
-
-    blas()
-    return scipy.linalg.svd(matrix, compute_uv=False, check_finite=False)
-
-
-def _as_columns(matrix: np.ndarray) -> tuple[np.ndarray, int]:
-    """The transpose as BLAS takes it without a copy, and whether BLAS has to turn it."""
-    if matrix.flags.f_contiguous and not matrix.flags.c_contiguous:
-        return matrix, 1
-    return np.ascontiguousarray(matrix).T, 0

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.blas import product, singular_values
 from core.network import Network
 from core.spec import RunSpec
 
@@ -51,13 +52,13 @@ def _dead_layer(network: Network, kept: Sequence[np.ndarray], x: np.ndarray, y: 
         rows = slice(begin, begin + (AT_ONCE if begin else FIRST))
         begin = rows.stop
         signals = [x[rows], *network.activations(x[rows])]
-        delta = _output_error(signals[-1] @ network.weights[-1].T + network.biases[-1], y[rows])
+        delta = _output_error(product(signals[-1], network.weights[-1].T) + network.biases[-1], y[rows])
         for layer in range(hidden - 1, -1, -1):
-            delta = (delta @ network.weights[layer + 1]) * (signals[layer + 1] > 0)
+            delta = product(delta, network.weights[layer + 1]) * (signals[layer + 1] > 0)
             if not delta.any():
                 break  # nothing comes further down
             felt[layer] = True
-            lets_learn = (delta != 0).T.astype(np.float32) @ (signals[layer] != 0).astype(np.float32)
+            lets_learn = product((delta != 0).T.astype(np.float32), (signals[layer] != 0).astype(np.float32))
             if lets_learn[kept[layer]].any():
                 return None
     return next((layer + 1 for layer in range(hidden - 1, -1, -1) if not felt[layer]), 1)
@@ -80,7 +81,7 @@ def cause(spec: RunSpec, network: Network, *, penalised: bool, steps: int, was_c
     """
     if penalised and spec.penalty is not None:
         taken = spec.learning_rate * spec.penalty.strength * steps
-        if any(np.linalg.norm(weight, 2) <= taken for weight in network.weights[:-1] if weight.size):
+        if any(singular_values(weight)[0] <= taken for weight in network.weights[:-1] if weight.size):
             return PENALTY
     return CUT if was_cut else RATE
 

@@ -272,8 +272,7 @@ class Course:
         if emptied:
             return f"dead: hidden layer {emptied} has no neuron left after epoch {epoch}; {said}{remedy}"
         if not self._policy.rewind:
-            with _BLAS.limit(limits=1):
-                layer = collapse.dead_layer(state.network(), state.kept, self._data.x_train, self._data.y_train)
+            layer = collapse.dead_layer(state.network(), state.kept, self._data.x_train, self._data.y_train)
             if layer is not None:
                 since = f"since epoch {epoch} nothing passes hidden layer {layer}, so no hidden weight learns"
                 return f"dead: {since}; {said}{remedy}"

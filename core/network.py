@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.arithmetic import product
+from core.blas import product
 
 ROWS_AT_ONCE = 4096  # bounds the memory of a forward pass over a whole data set
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from core import arithmetic
+from core import arithmetic, blas
 
 
 class Native:
@@ -64,8 +64,7 @@ class Portable:
     """
 
     def __init__(self):
-        blas = arithmetic.blas()
-        self._single = blas["f"]
+        self._single = blas.products()["f"]
 
     def affine(self, bias, signal, weight, out: torch.Tensor, relu: bool = False) -> torch.Tensor:
         out.copy_(bias.unsqueeze(-2))
@@ -102,7 +101,7 @@ class Portable:
 
     def times(self, left, right: torch.Tensor) -> torch.Tensor:
         pairs = zip(left, right, strict=True)
-        return torch.stack([torch.from_numpy(arithmetic.product(a.numpy(), b.numpy())) for a, b in pairs])
+        return torch.stack([torch.from_numpy(blas.product(a.numpy(), b.numpy())) for a, b in pairs])
 
 
 Products = Native | Portable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core import arithmetic
+from core import blas
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ def spectrum(weight: np.ndarray) -> Spectrum:
     block = weight[weight.any(axis=1)][:, weight.any(axis=0)]
     values = np.zeros(min(weight.shape), dtype=weight.dtype)
     if block.size:
-        found = arithmetic.singular_values(block)
+        found = blas.singular_values(block)
         values[: found.size] = found
     return from_values(values, weight.shape)
 

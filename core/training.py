@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from core import collapse, layout
-from core.arithmetic import product
+from core.blas import product
 from core.datasets import Dataset
 from core.network import Network
 from core.penalty import Penalty

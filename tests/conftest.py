@@ -1,5 +1,7 @@
 """What holds for every test: the CPU; no quota, no cache and no data from outside."""
 
+import core  # noqa: F401  # isort: skip  before anything loads NumPy: core chooses with which instructions it computes
+
 import pytest
 import streamlit as st
 from holding import Gates

@@ -11,12 +11,12 @@ REPOSITORY = Path(__file__).parents[1]
 CORE, PAGES = REPOSITORY / "core", REPOSITORY / "pages"
 
 ORDER = (
-    "numerals advice arithmetic formats notes dataset places downloads datasets network criteria spectra lowrank shrinkage "
-    "chance paired verdicts statistics cards queues masks overlap timetable spec collapse recipe events snapshot layout log "
-    "store standing branching products step penalty series training cut gates experiment crew stacks cluster sweep tables "
-    "grid atlas shelf scene stage strength equivalence film penalised surveys contest factors scoreboard retraining pieces "
-    "claims results study comparisons agreement judgement ladder concordance example fingerprints worker processes "
-    "forkserver job jobs figures"
+    "arithmetic blas numerals advice formats notes dataset places downloads datasets network criteria spectra lowrank "
+    "shrinkage chance paired verdicts statistics cards queues masks overlap timetable spec collapse recipe events snapshot "
+    "layout log store standing branching products step penalty series training cut gates experiment crew stacks cluster "
+    "sweep tables grid atlas shelf scene stage strength equivalence film penalised surveys contest factors scoreboard "
+    "retraining pieces claims results study comparisons agreement judgement ladder concordance example fingerprints worker "
+    "processes forkserver job jobs figures"
 ).split()
 # The only files that import torch, and those that import them.
 TRAINS = {

@@ -10,7 +10,7 @@ import torch
 from small import digits
 from visiting import REPOSITORY
 
-from core import arithmetic, datasets, experiment, fingerprints, training
+from core import arithmetic, blas, datasets, experiment, fingerprints, training
 from core.arithmetic import SETTINGS
 from core.events import Notice
 from core.products import Native, Portable
@@ -178,7 +178,7 @@ def test_products_of_arrays_in_any_order(kind):
             rng.standard_normal((inner, columns)).astype(kind),
         )
         orders = (np.ascontiguousarray, np.asfortranarray, lambda a: np.repeat(a, 2, axis=0)[::2])
-        made = [arithmetic.product(turn(left), other(right)) for turn in orders for other in orders]
+        made = [blas.product(turn(left), other(right)) for turn in orders for other in orders]
         for one in made:
             assert one.dtype == kind and one.shape == (rows, columns)
             np.testing.assert_allclose(one, left @ right, rtol=1e-4, atol=1e-5)
@@ -216,3 +216,16 @@ def test_a_run_that_the_same_computer_goes_on_with_stays_of_its_family(tmp_path)
 def test_the_two_arithmetics_are_two_runs_with_two_names():
     portable, native = digits(), digits(arithmetic="native")
     assert portable.key() != native.key() and "arithmetic native" in native.label()
+
+
+@portable_here
+@pytest.mark.parametrize(
+    "entrance", ["core", "core.network", "core.sweep", "core.worker", "core.forkserver", "core.store"]
+)
+def test_whatever_of_core_is_imported_first_numpy_gets_the_chosen_kernels(entrance):
+    code = f"import {entrance}, numpy, threadpoolctl; print([p.get('architecture') for p in threadpoolctl.threadpool_info()])"
+    kept = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, env=kept, capture_output=True, text=True, check=True, timeout=100
+    )
+    assert "Haswell" in done.stdout, done.stdout

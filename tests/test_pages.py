@@ -269,7 +269,7 @@ def test_what_cannot_be_run_is_told_in_a_sentence_and_start_waits(cache, choices
 @pytest.mark.parametrize("text", ["0.05", "0,05", "5e-2", "5E-02", " ,05", "+0,050"])
 def test_a_number_is_read_with_a_comma_as_with_a_point(cache, text):
     app = choose(visit(), rate=text, target="97,5")
-    assert sidebar_spec(app) == replace(RunSpec(), learning_rate=0.05, target_accuracy=0.975)
+    assert sidebar_spec(app) == replace(PAPERS, learning_rate=0.05, target_accuracy=0.975)
     assert not button(app, "Start").disabled and app.session_state["choice"]["rate"] == 0.05
 
 
@@ -277,14 +277,14 @@ def test_a_strength_that_cannot_be_read_matters_only_while_the_penalty_is_on(cac
     app = choose(choose(visit(), penalty=True), **{"lambda": "1,000"})
     assert "Strength λ: '1,000' may be read in two ways" in said(app) and button(app, "Start").disabled
     app = choose(app, penalty=False)
-    assert "two ways" not in said(app) and sidebar_spec(app) == RunSpec() and not button(app, "Start").disabled
+    assert "two ways" not in said(app) and sidebar_spec(app) == PAPERS and not button(app, "Start").disabled
 
 
 def test_a_preset_mends_a_number_that_cannot_be_read(cache):
     app = choose(visit(), rate="fast")
     assert button(app, "Start").disabled
     button(app, "As in the text").click().run()
-    assert sidebar_spec(app) == RunSpec() and not button(app, "Start").disabled
+    assert sidebar_spec(app) == PAPERS and not button(app, "Start").disabled
     assert app.text_input(key="choose rate").value == "0.01" and app.text_input(key="choose start").value == "80"
 
 
