@@ -13,6 +13,7 @@ from core import statistics
 from core.arithmetic import UNRECORDED
 from core.paired import REDUCTIONS, RETRAINED
 from core.statistics import Arm, Card, Claim, Rule, Share, Source
+from core.verdicts import UNKNOWN
 
 METHOD, FRESH_TARGET, FRESH_EPOCHS = "activation-frequency", "fresh-small, same target", "fresh-small, same epochs"
 NAMES = {
@@ -87,9 +88,31 @@ def settings(rows: Iterable[Row]) -> list[Setting]:
     return sorted({Setting.of_row(row) for row in rows}, key=lambda s: (s.ratio, s.dataset, str(s)))
 
 
+def collapsed(row: Row) -> bool:
+    """Whether the run diverged, died, or gives one answer to everything; it stays in its arm with what it reaches."""
+    return row.get("ended") in ("diverged", "dead") or bool(row.get("constant"))
+
+
+def missed(row: Row) -> bool:
+    """Whether the run trained well and yet never made all its cuts: it is no result at the ratio that was asked. Rows of
+    before cuts were counted are told by the share of zeros of a run that did not reach its target."""
+    if row["arm"] in (*WHOLE, "no pruning") or row[END] == "" or collapsed(row):
+        return False
+    if told := row.get("cuts"):
+        made, _, planned = told.partition("/")
+        return int(made) < int(planned)
+    asked = row.get("requested", "") or 100 * row["ratio"]
+    return row.get("ended") in ("epoch limit reached", "early stopping") and row["zero"] < asked - 100 * NEAR
+
+
+def entered(rows: Iterable[Row]) -> list[Row]:
+    """Those that are results at the ratio that was asked: they have one, and missed no cut."""
+    return [row for row in rows if row[END] != "" and not missed(row)]
+
+
 def arm(rows: Sequence[Row], name: str, column: str = END, words: str = "") -> Arm:
-    """One arm's values by seed; a run that diverged has its accuracy like any other."""
-    mine = [row for row in rows if row["arm"] == name and row.get(column, "") != ""]
+    """One arm's values by seed; a run that collapsed has its accuracy like any other, one that missed cuts is left out."""
+    mine = [row for row in entered(rows) if row["arm"] == name and row.get(column, "") != ""]
     return Arm(
         words or NAMES.get(name, name),
         {row["seed"]: row[column] for row in mine},
@@ -121,11 +144,20 @@ def questions(
         raise ValueError(f"{measured!r} is no accuracy of a run: allowed are {', '.join(MEASURED)}")
     images = next((row["images"] for row in rows if row[END] != ""), None)
     if claim == "pruning":
-        first, names = arm(rows, method, measured, DIRECTIONS[method]), {} if method == METHOD else COPIED
-        return [
-            Claim(kind, first, arm(rows, other, measured, names.get(other, "")), images=images)
+        names = {} if method == METHOD else COPIED
+        asked = [
+            (kind, other, _telling(rows, method, other))
             for kind, other in COMPARED
             if (arms is None or other in arms) and not (measured == CUT and other in WHOLE)
+        ]
+        return [
+            Claim(
+                kind,
+                arm(telling, method, measured, DIRECTIONS[method]),
+                arm(telling, other, measured, names.get(other, "")),
+                images=images,
+            )
+            for kind, other, telling in asked
         ]
     first = arm(rows, METHOD, measured)
     if claim == "pca":
@@ -140,7 +172,14 @@ def questions(
         "low-rank": ("low_rank", "the rank of most layers is lower after a cut than width and chance explain"),
         "penalty": ("penalty", "the cuts act like a penalty on the sum of the singular values"),
     }[claim]
-    return [Share(what, {row["seed"]: row[column] for row in rows if row["arm"] == METHOD and row[column]})]
+    mine = [row for row in rows if row["arm"] == METHOD and row[column]]
+    return [Share(what, {row["seed"]: UNKNOWN if missed(row) or collapsed(row) else row[column] for row in mine})]
+
+
+def _telling(rows: Sequence[Row], first: str, second: str) -> list[Row]:
+    """The rows of seeds in which not both arms collapsed: one guess beside another says nothing of either arm."""
+    fallen = [{row["seed"] for row in rows if row["arm"] == name and collapsed(row)} for name in (first, second)]
+    return [row for row in rows if row["seed"] not in fallen[0] & fallen[1]]
 
 
 def _reductions() -> list[tuple[str, str]]:

@@ -172,15 +172,26 @@ def blob(
         "margin": rule.margin,
         "cards": [_card(name, name in asked, mine, method, measured, arms, rule) for name in CLAIMS],
         "panels": _panels(rows, setting, rule),
-        "failed": [failed(row) for row in mine if row["test_accuracy"] == ""],
+        "failed": [told for row in mine if (told := failed(row))],
         "job": dict(job) if job else None,
     }
     return scene.pack(header, {})
 
 
 def failed(row: Row) -> str:
-    """A run without a result, in a sentence."""
-    return f"Seed {row['seed']} of {SHORT.get(row['arm'], row['arm'])} failed: {row['ended']}."
+    """A run without a result at what was asked, or one that collapsed, in a sentence; "" of any other."""
+    who = f"Seed {row['seed']} of {SHORT.get(row['arm'], row['arm'])}"
+    if row["test_accuracy"] == "":
+        return f"{who} failed: {row['ended']}."
+    if cards.missed(row):
+        asked = row.get("requested", "") or 100 * row["ratio"]
+        zero = f"{row['zero']:g} % of its weights are zero, {asked:g} % was asked"
+        return f"{who} missed cuts: {zero}, so it is no result at that ratio."
+    if cards.collapsed(row):
+        ended = {"diverged": "diverged", "dead": "died"}.get(row["ended"], "")
+        said = " and ".join(part for part in (ended, row.get("constant", "")) if part)
+        return f"{who} {said}; it is counted with what it reaches."
+    return ""
 
 
 def _card(
@@ -296,7 +307,7 @@ def _decided(decision: Decision) -> dict[str, Any]:
 def _panels(rows: Sequence[Row], setting: Setting, rule: Rule) -> list[dict[str, Any]]:
     """All arms of the setting: accuracy, every seed a point, and what is zero. The fresh small networks are whole, so no share
     of theirs is zero. `ladder` has the other ratios."""
-    mine = ran(setting.of(rows))
+    mine = cards.entered(setting.of(rows))
     drawn, cut = [], []
     for name in sorted({row["arm"] for row in mine}, key=_order):
         zeros = [row["zero"] for row in mine if row["arm"] == name]

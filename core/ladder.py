@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from core import judgement, scene, statistics
+from core import cards, judgement, scene, statistics
 from core.cards import METHOD, NEAR, WHOLE, Row, Setting
 from core.judgement import SHORT
 from core.results import NO_PRUNING
@@ -34,11 +34,11 @@ def blob(rows: Iterable[Row], dataset: str, rounds: int, rule: Rule | None = Non
     """
     rows, rule = list(rows), rule or Rule()
     mine = _chosen(rows, dataset, rounds, same)
-    ran = judgement.ran(mine)
-    for row in ran:
+    for row in judgement.ran(mine):
         _check(row)
+    ran = cards.entered(mine)
     pruned = [row for row in ran if row["arm"] != NO_PRUNING]
-    arms = [_arm(name, pruned, mine, rule) for name in _names(pruned)]
+    arms = [_arm(name, pruned, mine, rule) for name in _names([*pruned, *filter(cards.missed, mine)])]
     ratios = sorted({_asked(row) for row in pruned})
     furthest = _furthest(arms)
     kept, left_out = _unpruned([row for row in ran if row["arm"] == NO_PRUNING])
@@ -55,7 +55,7 @@ def blob(rows: Iterable[Row], dataset: str, rounds: int, rule: Rule | None = Non
         "furthest": {"name": furthest[0]["name"], "ratio": furthest[1]["ratio"]} if furthest else None,
         "notes": [note for note in (*_notes(arms, ratios), _sources(pruned), left_out) if note],
         "interval": f"{100 * (1 - rule.level):g} % {statistics.METHODS[rule.method].split(' (')[0]}",
-        "failed": [f"{100 * row['ratio']:g} %: {judgement.failed(row)}" for row in mine if row["test_accuracy"] == ""],
+        "failed": [f"{100 * row['ratio']:g} %: {told}" for row in mine if (told := judgement.failed(row))],
     }
     return scene.pack(header, {})
 
@@ -122,8 +122,13 @@ def _arm(name: str, ran: Sequence[Row], every: Sequence[Row], rule: Rule) -> dic
     points = []
     for ratio in sorted({_asked(row) for row in ran if row["arm"] == name}):
         here = [row for row in ran if _asked(row) == ratio]
-        failed = [r for r in every if (r["arm"], _asked(r), r["test_accuracy"]) == (name, ratio, "")]
+        lost = [row for row in every if row["test_accuracy"] == "" or cards.missed(row)]
+        failed = [row for row in lost if (row["arm"], _asked(row)) == (name, ratio)]
         points.append(_point(name, ratio, here, rule) | {"failed": len(failed)})
+    # A run that missed cuts is no result at the ratio that was asked: it stands alone, at what it achieved.
+    astray = [row for row in every if row["arm"] == name and cards.missed(row)]
+    points += [_point(name, row["zero"], [row], rule) | {"failed": 0} for row in astray]
+    points.sort(key=lambda point: point["ratio"])
     return _named(name) | {"points": points}
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from core import cards, contest, criteria, datasets, equivalence, factors, film, spectra, standing
+from core import cards, collapse, contest, criteria, datasets, equivalence, factors, film, spectra, standing
 from core.arithmetic import UNRECORDED
 from core.cards import FRESH_EPOCHS, FRESH_TARGET, METHOD, Row, Setting
 from core.datasets import Dataset
@@ -92,6 +92,7 @@ def row(store: Store, shelf: Shelf, arm: str, spec: RunSpec, setting: Setting) -
     key = spec.key()
     final, done = store.events(key)[-1], store.provenance(key)
     network, data = final.network, datasets.load(spec.dataset)
+    answer = collapse.only_answer(network.predict(data.x_valid))
     made = setting.columns() | {
         "arm": arm,
         "seed": spec.seed,
@@ -108,6 +109,8 @@ def row(store: Store, shelf: Shelf, arm: str, spec: RunSpec, setting: Setting) -
         ),
         "epochs": store.open(key).last_epoch,
         "ended": final.outcome,
+        "cuts": _cuts(store, key, spec),
+        "constant": "" if answer is None else collapse.in_words(answer, data.class_names),
     }
     made |= _judged(store, shelf, key, spec) | _reduced(shelf, key, data.y_test)
     versions = ", ".join(f"{name} {number}" for name, number in sorted(done["versions"].items()))
@@ -115,6 +118,12 @@ def row(store: Store, shelf: Shelf, arm: str, spec: RunSpec, setting: Setting) -
     source = {"device": device, "versions": f"{versions}, engine {done['engine']}"}
     source |= {name: done.get(name, UNRECORDED) for name in ("family", "processor")}
     return made | source | {"data": data.fingerprint, "date": str(datetime.date.today()), "key": key}
+
+
+def _cuts(store: Store, key: str, spec: RunSpec) -> str:
+    """How many of the planned cuts were made, "3/5"; "" where none was planned."""
+    made = sum(line["kind"] == "Pruned" and line["round"] is not None for line in store.log(key))
+    return f"{made}/{spec.pruning.rounds}" if spec.pruning else ""
 
 
 def _after_the_last_cut(store: Store, key: str, data: Dataset) -> float | str:

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core import spectra
+from core import collapse, datasets, spectra
 from core.events import EpochEnded, Pruned
 from core.spec import PruningSpec, RunSpec, as_released
 from core.store import Store
@@ -62,6 +62,8 @@ def row(arm: str, spec: RunSpec, store: Store) -> Row:
     key = spec.key()
     events = store.events(key)
     final, network = events[-1], events[-1].network
+    data = datasets.load(spec.dataset)
+    answer = collapse.only_answer(network.predict(data.x_valid))
     return Row(
         dataset=spec.dataset,
         arm=arm,
@@ -71,7 +73,7 @@ def row(arm: str, spec: RunSpec, store: Store) -> Row:
         widths="/".join(str(int(alive.sum())) for alive in network.alive()),
         ranks="/".join(str(spectra.spectrum(weight).rank) for weight in network.weights[:-1]),
         epochs=max((event.epoch for event in events if isinstance(event, (EpochEnded, Pruned))), default=0),
-        ended=final.outcome,
+        ended=final.outcome + ("" if answer is None else f", {collapse.in_words(answer, data.class_names)}"),
         key=key,
     )
 
