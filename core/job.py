@@ -15,7 +15,8 @@ class Job:
 
     key: the run's key now (a cut by hand changes it: `trail` holds the earlier ones). state: one of LIVE, or "finished",
     "stopped", "failed". place: in the queue, from 1; 0 when not queued. epoch and share: what is being trained. text: the
-    reason it ended. notices: what a person should know besides, such as a damaged file that was set aside.
+    reason it ended. notices: what a person should know besides, such as a damaged file that was set aside. parent: of a branch.
+    since: when its state began, by `time.monotonic`.
     """
 
     key: str
@@ -31,6 +32,8 @@ class Job:
     trail: tuple[str, ...] = ()
     pause_at_cuts: bool = False
     pace: float = 0.0
+    parent: str | None = None
+    since: float = 0.0
 
     @property
     def live(self) -> bool:
@@ -47,7 +50,7 @@ def after(job: Job, said: dict[str, Any]) -> Job:
     """The job after its worker said something."""
     kind = said["say"]
     if kind == "state":
-        return replace(job, state=said["state"], epoch=said["epoch"] or job.epoch)
+        return replace(job, state=said["state"], place=0, epoch=said["epoch"] or job.epoch)
     if kind == "progress":
         return replace(job, epoch=said["epoch"], share=said["share"])
     if kind == "epoch":
@@ -57,6 +60,6 @@ def after(job: Job, said: dict[str, Any]) -> Job:
     if kind == "notice":
         return replace(job, notices=(*job.notices, said["text"]))
     if kind == "stopped":
-        return replace(job, state="stopped", epoch=said["epoch"], text="stopped by hand: it can be resumed")
+        return replace(job, state="stopped", place=0, epoch=said["epoch"], text="stopped by hand: it can be resumed")
     ended = {"done": "finished", "failed": "failed"}
     return replace(job, state=ended[kind], text=said.get("reason") or said.get("text", ""))

@@ -8,17 +8,17 @@ thread of a worker puts a new one in the old one's place, so a page may look at 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import os
 import subprocess
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from core import branching, datasets, processes
+from core import branching, datasets, processes, turns
 from core.atlas import Choice
 from core.job import Job, after
 from core.places import cannot_write
@@ -26,6 +26,7 @@ from core.processes import Forked
 from core.shelf import Shelf
 from core.spec import RunSpec
 from core.store import Store
+from core.turns import Work
 
 ABSENT_SECONDS = 30.0  # an owner whose browser was not seen for so long may be replaced
 WATCHED_SECONDS = 10.0
@@ -50,18 +51,6 @@ def _need_torch(what: str) -> None:
         )
 
 
-@dataclass(eq=False)
-class _Work:
-    """The board's own record of a job: what to send, and the process."""
-
-    job: Job
-    task: dict[str, Any]
-    process: subprocess.Popen | Forked | None = None
-    log: Path | None = None
-    seen: dict[str, float] = field(default_factory=dict)  # visitor -> when last seen
-    news: int = 0  # how often its worker has said more than how far the epoch is
-
-
 class JobBoard:
     """Starts, queues, steers and reports work on the store in `root`. At most PRUNING_MAX_WORKERS (default: cores − 1, at
     least 1) processes run at once."""
@@ -71,8 +60,9 @@ class JobBoard:
         self.shelf = Shelf(root)
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)  # notified when a worker has said something
-        self._work: list[_Work] = []
+        self._work: list[Work] = []
         self._watchers: dict[str, float] = {}
+        self._turns = itertools.count(1)
         self._names: dict[str, str] = {}  # stand-in -> the visitor it was
         self._closed = False  # what waits in the queue stays there
 
@@ -98,6 +88,12 @@ class JobBoard:
         """Every job since the server started, oldest first."""
         with self._lock:
             return [work.job for work in self._work]
+
+    def ahead(self, key: str) -> list[Job]:
+        """What a job that waits in the queue waits for: who trains now, then who waits in front of it."""
+        with self._lock:
+            work = self._find(key)
+            return turns.ahead(self._work, work) if work and work.job.state == "queued" else []
 
     def seen(self, key: str, visitor: str) -> None:
         """A page that shows the run `key` calls this at every look: it keeps the run watched and the owner present."""
@@ -158,8 +154,8 @@ class JobBoard:
         if not datasets.available(spec.dataset):
             datasets.load(spec.dataset)  # raises the sentence that says what to do
         task = {"task": "run", "spec": spec.to_dict(), "root": str(self.store.root)}
-        job = Job(spec.key(), "run", owner, spec.label(), pause_at_cuts=pause_at_cuts, pace=pace)
-        return self._add(job, task | {"pause_at_cuts": pause_at_cuts, "pace": pace})
+        job = Job(spec.key(), "run", owner, spec.label(), parent=spec.parent, pause_at_cuts=pause_at_cuts, pace=pace)
+        return self._add(job, task | {"pause_at_cuts": pause_at_cuts, "pace": pace, "asks": True})
 
     def download(self, dataset: str, owner: str) -> Job:
         """Starts the download of a data set, or joins it."""
@@ -203,7 +199,7 @@ class JobBoard:
             if work.job.owner != visitor:
                 work.job = replace(work.job, owner=visitor)
             if command == "stop" and work.process is None:
-                work.job = replace(work.job, state="stopped", text="taken out of the queue", place=0)
+                work.becomes(replace(work.job, state="stopped", text="taken out of the queue", place=0))
                 self._number_queue()
                 return
             if work.process is None and command not in ("pause-at-cuts", "pace"):
@@ -277,7 +273,7 @@ class JobBoard:
 
     # -- inside, with the lock held ----------------------------------------------------------------------------------
 
-    def _find(self, key: str) -> _Work | None:
+    def _find(self, key: str) -> Work | None:
         newest_first = self._work[::-1]
         exact = (work for work in newest_first if work.job.key == key)
         return next(exact, None) or next((work for work in newest_first if key in work.job.trail), None)
@@ -285,7 +281,7 @@ class JobBoard:
     def _name(self, visitor: str) -> str:
         return self._names.get(visitor, visitor)
 
-    def _owner_gone(self, work: _Work) -> bool:
+    def _owner_gone(self, work: Work) -> bool:
         return time.monotonic() - work.seen.get(work.job.owner, -ABSENT_SECONDS) >= ABSENT_SECONDS
 
     def _add(self, job: Job, task: dict[str, Any]) -> Job:
@@ -295,32 +291,34 @@ class JobBoard:
             known = self._find(job.key)
             if known and known.job.live and known.job.key == job.key:
                 return known.job
-            work = _Work(job, task, seen={job.owner: time.monotonic()})
+            now = time.monotonic()
+            work = Work(replace(job, since=now), task, seen={job.owner: now}, turn=next(self._turns))
             self._work = [other for other in self._work if other.job.live or other.job.key != job.key] + [work]
             self._pump()
             return work.job
 
     def _pump(self) -> None:
-        """Starts what may start: runs up to max_workers, and beside them one job of every other kind, so that nobody who
-        moves the slider waits for a training to end."""
+        """Starts what may start, and lets go on what may: runs up to max_workers, and beside them one job of every other kind,
+        so that nobody who moves the slider waits for a training to end."""
         for kind in {work.job.kind for work in self._work}:
-            room = self.max_workers if kind == "run" else 1
-            mine = [work for work in self._work if work.job.kind == kind]
-            room -= sum(work.process is not None and work.job.live for work in mine)
-            for work in mine:
-                if room > 0 and work.job.state == "queued":
-                    self._launch(work)
-                    room -= work.job.live
+            room = (self.max_workers if kind == "run" else 1) - turns.taken(self._work, kind)
+            for work in turns.waiting(self._work, kind):
+                if room > 0:
+                    self._launch(work) if work.process is None else self._let_in(work)
+                    room -= work.placed
         self._number_queue()
 
     def _number_queue(self) -> None:
-        places: dict[str, int] = {}
-        for work in self._work:
-            if work.job.state == "queued":
-                places[work.job.kind] = places.get(work.job.kind, 0) + 1
-                work.job = replace(work.job, place=places[work.job.kind])
+        for kind in {work.job.kind for work in self._work}:
+            for place, work in enumerate(turns.waiting(self._work, kind), start=1):
+                work.job = replace(work.job, place=place)
 
-    def _launch(self, work: _Work) -> None:
+    def _let_in(self, work: Work) -> None:
+        work.placed = True
+        work.becomes(replace(work.job, state="starting", place=0))
+        self._send(work, {"command": "let in", "number": work.wish})
+
+    def _launch(self, work: Work) -> None:
         try:
             logs = self.store.root / "logs"
             logs.mkdir(parents=True, exist_ok=True)
@@ -328,15 +326,33 @@ class JobBoard:
             errors = open(work.log, "wb")  # noqa: SIM115  handed to the child, closed below
         except OSError as error:
             text = cannot_write(self.store.root, error, "then start again")
-            work.job = replace(work.job, state="failed", place=0, text=text)
+            work.becomes(replace(work.job, state="failed", place=0, text=text))
             return
         with errors:
             work.process = processes.start(errors)
-        work.job = replace(work.job, state="starting", place=0)
+        work.placed = True
+        work.becomes(replace(work.job, state="starting", place=0))
         self._send(work, work.task)
         threading.Thread(target=self._read, args=(work, work.process), daemon=True).start()
 
-    def _send(self, work: _Work, message: dict[str, Any]) -> None:
+    def _hear(self, work: Work, said: dict[str, Any]) -> None:
+        """What a worker says changes its job; a run that is held gives its place to the next, and one that asks to go on gets
+        one if there is one."""
+        was = work.job
+        if said["say"] != "asks":
+            work.becomes(after(was, said))
+            if work.job.held and not self._closed:
+                work.placed = False
+                self._pump()
+            return
+        work.wish, work.turn = said["number"], next(self._turns)
+        work.becomes(replace(was, state="queued"))
+        if not self._closed:
+            self._pump()
+        if work.placed:
+            work.job = was  # at once: nobody need see that it asked
+
+    def _send(self, work: Work, message: dict[str, Any]) -> None:
         if work.process is None or work.process.stdin is None:
             return
         try:
@@ -347,14 +363,14 @@ class JobBoard:
 
     # -- one thread per worker ---------------------------------------------------------------------------------------
 
-    def _read(self, work: _Work, process: subprocess.Popen | Forked) -> None:
+    def _read(self, work: Work, process: subprocess.Popen | Forked) -> None:
         for line in process.stdout:
             try:
                 said = json.loads(line)
             except ValueError:
                 continue  # a torn last line of a process that was killed
             with self._lock:
-                work.job = after(work.job, said)
+                self._hear(work, said)
                 work.news += said["say"] != "progress"
                 self._changed.notify_all()
         code = process.wait()
@@ -369,7 +385,7 @@ class JobBoard:
                 advice = "press Resume to go on from its last epoch" if work.job.kind == "run" else "ask for it again"
                 what = "training" if work.job.kind == "run" else "working"
                 text = f"the {what} process ended unexpectedly (exit code {code}); {advice}"
-                work.job = replace(work.job, state="failed", text=text)
+                work.becomes(replace(work.job, state="failed", place=0, text=text))
             work.news += 1
             self._changed.notify_all()
             if not self._closed:

@@ -1,10 +1,10 @@
 """`python -m core.worker`: trains or downloads in a process of its own, steered by lines of JSON.
 
 In, one object a line: first the task, {"task": "run", "spec": {...}, "root": "cache"} or {"task": "download", "dataset":
-"mnist"}, then commands: {"command": "pause" | "resume" | "step" | "next-cut" | "stop" | "prune" | "pause-at-cuts" | "pace",
-...}. Out: what changed, {"say": "state" | "progress" | "epoch" | "key" | "notice" | "done" | "stopped" | "failed", ...}. What
-the run *is* stands in the store; the lines only say that it moved. When the input ends, the one who asked is gone, and the
-worker stops at once: what is stored is stored, and the run can go on later.
+"mnist"}, then commands: {"command": "pause" | "resume" | "step" | "next-cut" | "stop" | "prune" | "pause-at-cuts" | "pace" |
+"let in", ...}. Out: what changed, {"say": "state" | "progress" | "epoch" | "key" | "notice" | "asks" | "done" | "stopped" |
+"failed", ...}. What the run *is* stands in the store; the lines only say that it moved. When the input ends, the one who asked
+is gone, and the worker stops at once: what is stored is stored, and the run can go on later.
 """
 
 from __future__ import annotations
@@ -19,106 +19,11 @@ import time
 import traceback
 from typing import Any
 
+from core import steering
 from core.gates import LOOK_SECONDS, Gate
+from core.steering import Steering
 
-SAY_EVERY = 0.15  # seconds between two progress lines
 NICE = 10
-
-
-class Steering:
-    """Commands for `experiment.run`, fed by a queue of command objects; None in the queue means that the asker is gone.
-
-    One thread (the reader) fills the queue, one (the training) empties it, and all state here belongs to the latter.
-    """
-
-    def __init__(self, inbox: queue.Queue, say, *, pause_at_cuts: bool = False, pace: float = 0.0):
-        self._inbox, self._say = inbox, say
-        self.pause_at_cuts, self.pace = pause_at_cuts, pace
-        self._holding = False
-        self._hold_after: int | None = None  # hold once this epoch is over
-        self._hold_at_cut = False
-        self.stopping = False
-        self.prune_to: float | None = None  # a cut by hand that waits for the end of the epoch
-        self.epoch_began = self._said = time.monotonic()
-        self._epoch, self._next_end = 0, 1  # the epoch under way or just over, and the one that ends next
-
-    # -- what experiment.run asks ------------------------------------------------------------------------------------
-
-    def during(self, epoch: int, share: float) -> bool:
-        self._epoch = self._next_end = epoch
-        now = time.monotonic()
-        if now - self._said >= SAY_EVERY:
-            self._said = now
-            self._say("progress", epoch=epoch, share=round(share, 3))
-        self._drain()
-        if self._holding and self.prune_to is None:
-            self._wait_while_held("paused")
-        return not self.stopping
-
-    def between(self, epoch: int, cut: bool) -> bool:
-        self._epoch, self._next_end = epoch, epoch + 1
-        self._say("epoch", epoch=epoch, cut=cut)
-        self._drain()
-        if self._hold_after is not None and epoch >= self._hold_after:
-            self._holding, self._hold_after = True, None
-        if cut and (self._hold_at_cut or self.pause_at_cuts):
-            self._holding, self._hold_at_cut = True, False
-        if self.prune_to is None and self._holding:
-            self._wait_while_held("held at a cut" if cut else "paused")
-        self._keep_pace()
-        self.epoch_began = time.monotonic()
-        return not self.stopping and self.prune_to is None
-
-    # -- inside ------------------------------------------------------------------------------------------------------
-
-    def branch_taken(self, epoch: int) -> None:
-        """The run goes on as a branch that is cut at `epoch`; a run that was held is held again right after."""
-        if self._holding:
-            self._holding, self._hold_after = False, epoch
-        self.prune_to = None
-
-    def _wait_while_held(self, state: str) -> None:
-        self._say("state", state=state, epoch=self._epoch)
-        while self._holding and not self.stopping and self.prune_to is None:
-            self._obey(self._inbox.get())
-        if not self.stopping:
-            self._say("state", state="training", epoch=self._epoch)
-
-    def _keep_pace(self) -> None:
-        while not self.stopping and self.prune_to is None:
-            left = self.epoch_began + self.pace - time.monotonic()
-            if left <= 0:
-                return
-            try:
-                self._obey(self._inbox.get(timeout=left))
-            except queue.Empty:
-                return
-            if self._holding:
-                self._wait_while_held("paused")
-
-    def _drain(self) -> None:
-        while True:
-            try:
-                self._obey(self._inbox.get_nowait())
-            except queue.Empty:
-                return
-
-    def _obey(self, order: dict[str, Any] | None) -> None:
-        command = None if order is None else order.get("command")
-        if command is None or command == "stop":
-            self.stopping = True
-        elif command == "pause":
-            self._holding = True
-        elif command in ("resume", "step", "next-cut"):
-            self._holding = False
-            self._hold_after = self._next_end if command == "step" else None
-            self._hold_at_cut = command == "next-cut"
-        elif command == "prune":
-            self.prune_to = order["ratio"]
-        elif command == "pause-at-cuts":
-            self.pause_at_cuts = bool(order["on"])
-        elif command == "pace":
-            self.pace = float(order["seconds"])
 
 
 def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
@@ -131,15 +36,21 @@ def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
 
     store = Store(task["root"])
     spec = RunSpec.from_dict(task["spec"])
-    steering = Steering(inbox, say, pause_at_cuts=task.get("pause_at_cuts", False), pace=task.get("pace", 0.0))
+    steer = Steering(
+        inbox,
+        say,
+        pause_at_cuts=task.get("pause_at_cuts", False),
+        pace=task.get("pace", 0.0),
+        asks=task.get("asks", False),
+    )
     say("state", state="training", epoch=0)
     while True:
         last = None
-        for event in experiment.run(spec, store, steering):
+        for event in experiment.run(spec, store, steer):
             last = event
             if isinstance(event, Notice):
                 say("notice", text=event.text)
-        if steering.prune_to is None or steering.stopping:
+        if steer.prune_to is None or steer.stopping:
             if isinstance(last, Finished):
                 with contextlib.suppress(ValueError):  # the run is whole without its film, which can be made again
                     film.keep(store, Shelf(task["root"]), spec.key())
@@ -150,12 +61,12 @@ def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
         # A cut that was asked for in the run's last epoch comes too: the branch is cut there and trains on.
         epoch = store.open(spec.key()).last_epoch if isinstance(last, Finished) else last.epoch
         try:
-            spec = branching.branch(store, spec.key(), epoch, steering.prune_to)
+            spec = branching.branch(store, spec.key(), epoch, steer.prune_to)
         except ValueError as error:  # it ended there, and nothing trains on from it
             say("notice", text=f"It was not cut: {error}")
-            steering.prune_to = None
+            steer.prune_to = None
             continue  # the end that is stored comes at once
-        steering.branch_taken(epoch)
+        steer.branch_taken(epoch)
         say("key", key=spec.key())
 
 
@@ -171,7 +82,7 @@ def download_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
             order = inbox.get_nowait()
             if order is None or order.get("command") == "stop":
                 raise KeyboardInterrupt
-        if time.monotonic() - last > SAY_EVERY:
+        if time.monotonic() - last > steering.SAY_EVERY:
             last = time.monotonic()
             say("progress", epoch=0, share=done / total if total else 0.0)
 
@@ -195,7 +106,7 @@ class _Going:
 
     def __call__(self, share: float) -> bool:
         while True:
-            if time.monotonic() - self._last > SAY_EVERY:
+            if time.monotonic() - self._last > steering.SAY_EVERY:
                 self._last = time.monotonic()
                 self._say("progress", epoch=0, share=round((self.done + share) / self._pieces, 3))
             if not self.stopped and not self._inbox.empty():

@@ -15,8 +15,8 @@ ORDER = (
     "shrinkage chance paired verdicts statistics cards queues masks overlap timetable spec collapse recipe events snapshot "
     "layout log store standing branching products step penalty series training cut gates experiment crew stacks cluster "
     "sweep tables grid atlas shelf scene stage strength equivalence film penalised surveys contest factors scoreboard "
-    "retraining pieces claims results study comparisons agreement judgement ladder concordance example fingerprints worker "
-    "processes forkserver job jobs figures"
+    "retraining pieces claims results study comparisons agreement judgement ladder concordance example steering "
+    "fingerprints worker processes forkserver job turns jobs figures"
 ).split()
 # The only files that import torch, and those that import them.
 TRAINS = {

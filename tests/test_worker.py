@@ -12,8 +12,8 @@ from small import digits
 from waiting import wait_until
 
 from core import experiment, worker
+from core.steering import Steering
 from core.store import Store
-from core.worker import Steering
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -30,7 +30,7 @@ class Said(list):
 
 @pytest.fixture
 def said(monkeypatch):
-    monkeypatch.setattr(worker, "SAY_EVERY", 0.0)
+    monkeypatch.setattr("core.steering.SAY_EVERY", 0.0)
     return Said()
 
 
@@ -73,7 +73,7 @@ def test_without_orders_all_goes_on_and_is_told(said):
 
 
 def test_progress_is_not_told_at_every_batch(monkeypatch):
-    monkeypatch.setattr(worker, "SAY_EVERY", 3600.0)
+    monkeypatch.setattr("core.steering.SAY_EVERY", 3600.0)
     said = Said()
     steer, _ = steering(said)
     assert all(steer.during(1, share / 100) for share in range(100)) and said == []
@@ -191,6 +191,40 @@ def test_stop_and_the_end_of_the_input_end_it_wherever_it_is(said, order):
     held = Held(lambda: steer.between(1, False))
     inbox.put(message)
     assert held.answer() is False
+
+
+@pytest.mark.parametrize("order", ["resume", "step", "next-cut", "prune"])
+def test_a_run_that_was_held_asks_for_a_place_and_a_pause_takes_the_wish_back(said, order):
+    steer, inbox = steering(said, "pause", asks=True)
+    wish = {"command": order} | ({"ratio": 0.7} if order == "prune" else {})
+    held = Held(lambda: steer.during(2, 0.5))
+    held.wait_for(said, "paused")
+    inbox.put(wish)
+    wait_until(lambda: ("asks", {"number": 1}) in said, 10, what="the wish to go on")
+    inbox.put({"command": "pause-at-cuts", "on": True})  # heard while it waits
+    inbox.put({"command": "pause"})
+    held.wait_for(said, "paused", 2)
+    assert steer.prune_to is None and steer.pause_at_cuts
+    inbox.put({"command": "let in", "number": 1})  # that came too late
+    inbox.put(wish)
+    wait_until(lambda: ("asks", {"number": 2}) in said, 10, what="the second wish")
+    inbox.put({"command": "let in", "number": 1})
+    assert held.answers == [] and "training" not in said.states()
+    inbox.put({"command": "let in", "number": 2})
+    assert held.answer() is True
+    assert said.states() == ["paused", "paused", "training"]
+    assert (steer.prune_to == 0.7) == (order == "prune")
+
+
+@pytest.mark.parametrize("order", ["stop", None], ids=["stop", "the asker is gone"])
+def test_a_run_that_waits_for_its_place_can_be_stopped(said, order):
+    steer, inbox = steering(said, "pause", "resume", "pause", asks=True)
+    held = Held(lambda: steer.between(2, False))
+    held.wait_for(said, "paused")
+    inbox.put({"command": "resume"})
+    wait_until(lambda: ("asks", {"number": 1}) in said, 10, what="the wish to go on")
+    inbox.put(order and {"command": order})
+    assert held.answer() is False and steer.stopping and "training" not in said.states()
 
 
 def test_a_cut_by_hand_while_it_trains_comes_at_the_end_of_the_epoch(said):
