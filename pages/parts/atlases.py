@@ -15,7 +15,7 @@ from core.masks import ByHand
 from core.shelf import Shelf
 from core.spec import HandCut
 from core.store import StoredRun
-from pages.parts import library, services
+from pages.parts import library, queued, services
 
 DRAWS = 5  # of the random control
 CONTROLS = ("magnitude", "random-matched")
@@ -106,7 +106,7 @@ def _in_words(job: Job | None) -> dict[str, Any] | None:
     if job is None or not job.live:
         return None
     what = "Building the atlas and its controls" if job.kind == "atlas" else "Training on after each cut"
-    waits = f": waiting in the queue, place {job.place}" if job.state == "queued" else ""
+    waits = f": it {queued.words(job)}" if job.state == "queued" else ""
     return {"text": what + waits, "share": job.share}
 
 

@@ -13,7 +13,7 @@ from core.job import Job
 from core.shelf import Shelf
 from core.store import StoredRun, StoreError
 from core.verdicts import Verdict
-from pages.parts import claims, elements, services, session
+from pages.parts import claims, elements, queued, services, session
 
 WORKING_SECONDS = 0.6
 CLAIM = "At the same rank, the pruned network beats PCA"
@@ -78,11 +78,8 @@ def _stands(run: StoredRun, visitor: str) -> Stands:
         return Stands(session.sentence(str(error)))
     job = services.board().job(twin)
     if job and job.live and job.key == twin:
-        waits = (
-            f"waits in the queue, place {job.place}"
-            if job.state == "queued"
-            else f"is being trained: epoch {job.epoch}"
-        )
+        waits = queued.words(job) if job.state == "queued" else f"is being trained: epoch {job.epoch}"
+        waits = f"is {job.state}, in epoch {job.epoch}: on the page “A run, live” it goes on" if job.held else waits
         return Stands(f"The standard twin {waits}. Then the contest begins.", moving=True)
     if not _finished(twin):
         failed = session.sentence(job.text) if job and job.state == "failed" else ""
@@ -110,7 +107,7 @@ def _holding(key: str, visitor: str) -> Stands:
             return Stands(session.sentence(str(error)), failed=True)
     if job.state in ("failed", "stopped"):
         return Stands(session.sentence(job.text), failed=True)
-    waits = f"waits in the queue, place {job.place}" if job.state == "queued" else "is being held"
+    waits = queued.words(job) if job.state == "queued" else "is being held"
     return Stands(f"The contest {waits}: every rank of three reductions, on all test images …", moving=True)
 
 
@@ -323,6 +320,6 @@ def _in_words(job: Job | None) -> dict | None:
         "The contest is being held" if job.kind == "contest" else "The reductions are being retrained, their rank held"
     )
     return {
-        "text": what + (f": waiting in the queue, place {job.place}" if job.state == "queued" else ""),
+        "text": what + (f": it {queued.words(job)}" if job.state == "queued" else ""),
         "share": job.share,
     }

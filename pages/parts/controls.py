@@ -9,13 +9,14 @@ from core import datasets, numerals, scene
 from core.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun
-from pages.parts import replay, services, session
+from pages.parts import queued, replay, services, session
 
 ICONS = {
     "pause": ":material/pause:", "resume": ":material/play_arrow:", "step": ":material/skip_next:",
     "next-cut": ":material/content_cut:", "stop": ":material/stop:",
 }  # fmt: skip
 PACES = {"full speed": 0.0, "2 epochs a second": 0.5, "1 epoch a second": 1.0, "1 in 3 seconds": 3.0}
+NEXT = (False, "full speed")  # how a run starts unless something else was switched: whether it holds at cuts, its pace
 
 
 def draw(
@@ -124,44 +125,66 @@ def _start(spec: RunSpec, visitor: str) -> None:
             replay.play(store.open(key))
             st.session_state["told"] = "This very run is stored, so it is played. For another one, change the seed."
             return
-        cuts, pace = st.session_state.get("pause at cuts", False), PACES[st.session_state.get("pace", "full speed")]
-        services.board().start(spec, visitor, pause_at_cuts=cuts, pace=pace)
+        cuts, pace = st.session_state.get("next run", NEXT)
+        services.board().start(spec, visitor, pause_at_cuts=cuts, pace=PACES.get(pace, 0.0))
         session.watch(key, follow=True)
     except ValueError as error:
         session.refuse(error)
 
 
 def _switches(left, middle, job: Job | None, visitor: str, mine: bool) -> None:
-    key = job.key if job else None
+    """The two switches as the job under way has them, whoever looks and from wherever; else as the next Start takes them."""
+    key, state = job.key if job else None, st.session_state
+    cuts, pace = (job.pause_at_cuts, _pace_name(job.pace)) if job else state.get("next run", NEXT)
+    # Written anew in every run: what a session remembers of a switch may be of another run, or from before a reload.
+    state["pause at cuts"], state["pace"] = cuts, pace
     left.toggle(
         "Hold at cuts", key="pause at cuts", disabled=not mine, on_change=_switch, args=(key, visitor),
         help="The run holds right after each cut until you go on.",
     )  # fmt: skip
     middle.selectbox(
-        "Pace", list(PACES), key="pace", disabled=not mine, label_visibility="collapsed",
+        "Pace", list(dict.fromkeys([*PACES, pace])), key="pace", disabled=not mine, label_visibility="collapsed",
         on_change=_set_pace, args=(key, visitor), help="How fast epochs follow one another.",
     )  # fmt: skip
 
 
+def _pace_name(seconds: float) -> str:
+    """A pace in the menu's words; one that a program gave in its own."""
+    return next((name for name, value in PACES.items() if value == seconds), f"{seconds:g} s an epoch")
+
+
 def _switch(key: str | None, visitor: str) -> None:
+    _keep()
     if key:  # else it is taken along by Start
         _command(key, visitor, "pause-at-cuts", on=st.session_state["pause at cuts"])
 
 
 def _set_pace(key: str | None, visitor: str) -> None:
-    if key:
+    _keep()
+    if key and st.session_state["pace"] in PACES:
         _command(key, visitor, "pace", seconds=PACES[st.session_state["pace"]])
 
 
+def _keep() -> None:
+    """What a person has switched is also how the next run starts."""
+    st.session_state["next run"] = st.session_state["pause at cuts"], st.session_state["pace"]
+
+
 def _progress(job: Job, run: StoredRun | None, log: list) -> None:
-    if job.state in ("queued", "starting"):
-        place = f"waiting in the queue, place {job.place}" if job.state == "queued" else "the training process starts"
-        st.progress(0.0, text=place)
+    if job.state == "queued":
+        words = queued.words(job)
+        st.markdown(f"To go on it {words}." if job.epoch else f"{words[0].upper()}{words[1:]}.")
+        return
+    if job.state == "starting":
+        st.markdown("The training process starts.")
         return
     epochs = [line for line in log if line["kind"] == "EpochEnded"]
     text = f"{job.state} · epoch {max(1, job.epoch)}"
     if run and run.spec:
         text += f" of at most {run.spec.max_epochs}"
+    if job.held:  # a bar would say that something moves, and at an epoch's end that it is done
+        st.markdown(text)
+        return
     if epochs:
         pace = max(epochs[-1]["seconds"] * 1.2, job.pace)
         to_go = scene.epochs_to_go(run.spec, log)

@@ -11,7 +11,7 @@ from core.cards import CLAIMS, DIRECTIONS, Row
 from core.job import Job
 from core.judgement import HERE, SHIPPED
 from core.study import Kept, Study
-from pages.parts import agreeing, asking, claims, elements, recomputing, services, session
+from pages.parts import agreeing, asking, claims, elements, queued, recomputing, services, session
 from pages.parts.asking import QUICK, Choice
 
 LIVE_SECONDS, IDLE_SECONDS = 1.0, 5.0
@@ -148,7 +148,7 @@ def _told(choice: Choice, job: Job | None) -> tuple[str, float] | None:
     if choice.made != HERE or job is None or not job.live:
         return None
     if job.state == "queued":
-        return f"{_capital(_name(choice.study))} waits in the queue, at place {job.place}", 0.0
+        return f"{_capital(_name(choice.study))} {queued.words(job)}", 0.0
     kept, asked = _kept(choice.study), len(choice.study.places())
     if kept.asked != asked:
         return f"{_capital(_name(choice.study))} begins: {asked} runs on all cores of this computer", 0.0

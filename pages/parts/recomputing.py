@@ -8,7 +8,7 @@ from core import judgement, results, study
 from core.cards import Row
 from core.job import Job
 from core.store import StoreError
-from pages.parts import services, session
+from pages.parts import queued, services, session
 
 CHOSEN = "recomputed"
 
@@ -47,7 +47,8 @@ def _offer(row: Row, rows: list[Row], visitor: str) -> None:
     )
     work = services.board().job(key)
     if work and work.live:
-        st.caption(f"It is being trained: {work.state}, epoch {work.epoch}.")
+        stands = f"is being trained: {work.state}, epoch {work.epoch}"
+        st.caption(f"It {queued.words(work) if work.state == 'queued' else stands}.")
         return
     if work and work.state == "failed":
         st.error(session.sentence(work.text))

@@ -33,8 +33,10 @@ def open_from_link() -> None:
     """On a session's first run, watches the run that the link names."""
     wanted = st.query_params.get("run")
     if wanted and watched() is None and "link read" not in st.session_state:
+        job = services.board().job(wanted)
         try:
-            services.store_of(wanted).open(wanted)
+            if not (job and job.live):  # one that waits in the queue has nothing stored yet
+                services.store_of(wanted).open(wanted)
             watch(wanted, follow=True)
         except StoreError as error:
             st.session_state["link problem"] = f"The link names a run that is not here: {error}."

@@ -12,7 +12,7 @@ from core.shelf import Shelf
 from core.spec import PenaltySpec
 from core.store import StoredRun, StoreError
 from core.strength import Search
-from pages.parts import elements, services, session
+from pages.parts import elements, queued, services, session
 
 HEADING = "A network trained with the penalty instead"
 WHAT = (
@@ -100,7 +100,7 @@ def _told(job: Job | None, search: Search | None) -> tuple[str, float] | None:
     if job is None or not job.live:
         return None
     if job.state == "queued":
-        return f"The search waits in the queue, at place {job.place}", 0.0
+        return f"The search {queued.words(job)}", 0.0
     return f"Try {len(search.tries) + 1 if search else 1} is being trained", job.share
 
 

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun
-from pages.parts import controls, elements, noted, replay, services, session
+from pages.parts import controls, elements, noted, queued, replay, services, session
 from pages.parts.services import Look
 
 LIVE_SECONDS, IDLE_SECONDS, REPLAY_SECONDS = 0.4, 3.0, 0.6
@@ -53,7 +53,7 @@ def _poll(spec: RunSpec | None, visitor: str, pace: float) -> None:
     if run is None and not (job and job.live):  # nothing chosen yet, deleted since, or failed before its first moment
         _welcome(visitor)
     elif run is None or run.spec is None or not log:
-        _empty(job, run)
+        _empty(job, run, visitor)
     else:
         _moment(look, job, room, visitor)
     if _pace() != pace:
@@ -108,20 +108,23 @@ def _welcome(visitor: str) -> None:
     _elements(look, look.run.last_epoch, pictures=True)
 
 
-def _empty(job: Job | None, run: StoredRun | None) -> None:
+def _empty(job: Job | None, run: StoredRun | None, visitor: str) -> None:
     if run and run.problem:
         st.error(f"{run.problem}.")
-        return
-    state = {
-        "queued": f"Waiting in the queue, at place {job.place}" if job else "",
-        "starting": "The training process starts",
-    }
-    text = state.get(job.state if job else "", "The first moment of this run is being made")
-    st.markdown(f"#### {text} …")
+    elif job and job.state == "queued":
+        queued.draw(job, visitor)
+    elif shown := st.session_state.get("on show"):  # until the run has begun, what was shown before stays
+        look, epoch = shown
+        _elements(look, epoch, pictures=True)
+    else:
+        starts = job and job.state == "starting"
+        st.markdown(
+            f"#### {'The training process starts' if starts else 'The first moment of this run is being made'} …"
+        )
 
 
 def _moment(look: Look, job: Job | None, room: DeltaGenerator | None, visitor: str) -> None:
-    moving = bool(job and job.live and not job.held)
+    moving = bool(job and job.live and not job.held and job.state != "queued")
     epoch = look.run.last_epoch
     if not moving and len(look.run.epochs) > 1:
         with room or st.container():
@@ -154,6 +157,7 @@ def _pictures_due(job: Job, log: list, epoch: int, visitor: str) -> bool:
 
 def _elements(look: Look, epoch: int, *, pictures: bool) -> None:
     run, root = look.run, str(look.store.root)
+    st.session_state["on show"] = look, epoch
     elements.curves(services.curves_blob(root, run.key, look.version, epoch, look), key="curves")
     try:
         elements.board(services.board_blob(root, run.key, epoch, pictures, look.store, run.spec), key="board")
