@@ -162,6 +162,35 @@ function panelSwitch(parent, label, options, read, write) {
   return press;
 }
 
+// ---- keys ----
+const ANSWERED = /^(button|checkbox|color|file|image|radio|range|reset|submit)$/; // inputs that take no text
+const PRESSED = "button, summary, select, input:not([type=range]), [role=button], [role=tab], [role=switch], [role=checkbox], [role=option]";
+const MOVED = "input, select, [role=slider], [role=tab], [role=radio], [role=option], [tabindex]:not([tabindex='-1'], button, a, summary, main, [data-testid=stMain])";
+const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"];
+
+/** Whether the key goes into a field that one types into. A slider, a switch and a list that is closed are none. */
+function isTyped(event) {
+  const target = event.composedPath()[0];
+  if (event.isComposing || target.isContentEditable || target.tagName === "TEXTAREA") return true;
+  if (target.tagName !== "INPUT" || ANSWERED.test(target.type)) return false;
+  return target.getAttribute("role") !== "combobox" || target.getAttribute("aria-expanded") === "true";
+}
+
+/** Whether a key comes alone: with Ctrl, Alt or the like it is the browser's. Every handler of keys asks this, or isFree. */
+const isPlain = (event) => !(event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented);
+
+/**
+ * Whether a shortcut of the page may take the key, wherever the focus is: not from a field that one types into, and not what
+ * the control with the focus does itself, a button with Space, a slider or a plot with the arrows. `own`: the control whose
+ * keys these are.
+ */
+function isFree(event, own = null) {
+  const target = event.composedPath()[0];
+  if (!isPlain(event) || isTyped(event)) return false;
+  if (target === own || !target.matches) return true;
+  return !(event.key === " " && target.matches(PRESSED)) && !(MOVES.includes(event.key) && target.matches(MOVED));
+}
+
 const parts = (root) => Object.fromEntries([...root.querySelectorAll("[data-part]")].map((e) => [e.dataset.part, e]));
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 

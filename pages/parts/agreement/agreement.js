@@ -136,6 +136,7 @@ function makeAgreement(root) {
   part.matrix.addEventListener("pointerleave", () => pointCell(null));
   part.matrix.addEventListener("blur", () => pointCell(null));
   part.matrix.addEventListener("keydown", (event) => {
+    if (!isPlain(event)) return;
     const last = header.criteria.length - 1;
     const [a, b] = pointed.cell || [0, 0];
     const to = { ArrowLeft: [a, b - 1], ArrowRight: [a, b + 1], ArrowUp: [a - 1, b], ArrowDown: [a + 1, b], Home: [a, 0], End: [a, last], Escape: null }[event.key];
@@ -254,7 +255,7 @@ function makeAgreement(root) {
     figure.addEventListener("keydown", (event) => {
       const now = pointed[name] ?? -1;
       const next = { [forth]: now + 1, [back]: now - 1, Home: 0, End: count() - 1, Escape: null }[event.key];
-      if (next === undefined || !count()) return;
+      if (next === undefined || !count() || !isPlain(event)) return;
       event.preventDefault();
       to(next === null ? null : Math.min(count() - 1, Math.max(0, next)));
     });

@@ -263,7 +263,7 @@ function makeBoard(root, report) {
     tell();
   });
   part.canvas.addEventListener("keydown", (event) => {
-    if (!layers.length) return;
+    if (!layers.length || !isPlain(event)) return;
     if (event.key.startsWith("Arrow")) {
       event.preventDefault();
       hovered = null;

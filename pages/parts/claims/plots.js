@@ -250,7 +250,7 @@ function makeSpectrumPlot(parent, { name = "" } = {}) {
   plot.addEventListener("pointerleave", () => point(null));
   plot.addEventListener("blur", () => point(null));
   plot.addEventListener("keydown", (event) => {
-    if (!at) return;
+    if (!at || !isPlain(event)) return;
     const from = pointed ?? 0;
     const to = { ArrowLeft: from - 1, ArrowRight: from + 1, Home: 1, End: at.count, Escape: null }[event.key];
     if (to === undefined) return;
@@ -395,7 +395,7 @@ function makeChart(parent, { name = "", keys = true } = {}) {
   plot.addEventListener("blur", () => point(null, "hover"));
   plot.addEventListener("click", (event) => at && xs.length && point(nearest(event), "click"));
   plot.addEventListener("keydown", (event) => {
-    if (!shown || !xs.length) return;
+    if (!shown || !xs.length || !isPlain(event)) return;
     const kept = xs.indexOf(shown.cursor);
     const from = pointed ?? (kept >= 0 ? kept : xs.length - 1);
     const to = { ArrowLeft: from - 1, ArrowRight: from + 1, Home: 0, End: xs.length - 1 }[event.key];

@@ -110,7 +110,7 @@ function makeDuelChart(parent, move) {
   });
   plot.addEventListener("pointermove", (event) => at && event.buttons & 1 && move(nearest(event)));
   plot.addEventListener("keydown", (event) => {
-    if (!shown) return;
+    if (!shown || !isPlain(event)) return;
     const last = shown.stops.length - 1;
     const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, Home: -last, End: last, PageDown: -8, PageUp: 8 };
     const to = event.key in steps ? stop + steps[event.key] : undefined;

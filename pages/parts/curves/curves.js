@@ -281,6 +281,7 @@ function makeCurves(root) {
   plot.addEventListener("pointerleave", () => point(null));
   plot.addEventListener("blur", () => point(null));
   plot.addEventListener("keydown", (event) => {
+    if (!isPlain(event)) return;
     const last = (header?.epoch.length || 0) - 1;
     const from = pointed ?? last;
     const to = { ArrowLeft: from - 1, ArrowRight: from + 1, Home: 0, End: last, Escape: null }[event.key];

@@ -535,12 +535,8 @@ function makeFilm(root) {
   for (const end of ["pointerup", "pointercancel"]) part.scrubber.addEventListener(end, () => (dragging = false));
 
   function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !model || event.defaultPrevented) return;
-    const target = event.composedPath()[0];
-    if (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT|SUMMARY)$/.test(target.tagName)) return;
-    const onScrubber = target === part.scrubber;
-    const idle = [document.body, document.documentElement].includes(target) || target.matches('[data-testid="stMain"]'); // no control has the focus
-    if (!onScrubber && !idle) return;
+    if (!model || !isFree(event, part.scrubber)) return;
+    const onScrubber = event.composedPath()[0] === part.scrubber;
     const to = {
       ArrowLeft: at - 1, ArrowRight: at + 1,
       ...(onScrubber && { ArrowDown: at - 1, ArrowUp: at + 1, Home: 0, End: model.M - 1, PageUp: previousCut(at), PageDown: nextCut(at) }),

@@ -176,7 +176,7 @@ function makeJudge(root, report) {
     const names = header.cards.map((one) => one.name);
     const here = names.indexOf(judgeMemory.claim);
     const to = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: names.length - 1 }[event.key];
-    if (to === undefined || !names[to]) return;
+    if (to === undefined || !names[to] || !isPlain(event)) return;
     event.preventDefault();
     open(names[to], true);
   }
@@ -320,7 +320,7 @@ function makeJudge(root, report) {
     const seeds = [...new Set([...part.figure.querySelectorAll("[data-seed]")].map((node) => Number(node.dataset.seed)))].sort((a, b) => a - b);
     const at = seeds.indexOf(pointed);
     const to = { ArrowLeft: at - 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: seeds.length - 1, Escape: -1 }[event.key];
-    if (to === undefined || !seeds.length) return;
+    if (to === undefined || !seeds.length || !isPlain(event)) return;
     event.preventDefault();
     point(to < 0 ? null : seeds[Math.min(to, seeds.length - 1)]);
   });

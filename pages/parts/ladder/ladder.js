@@ -356,7 +356,7 @@ function makeLadder(root) {
     });
     for (const left of ["pointerleave", "blur"]) plot.addEventListener(left, () => point(null));
     plot.addEventListener("keydown", (event) => {
-      const to = stepped(event.key, spots[name], name === "curves");
+      const to = isPlain(event) ? stepped(event.key, spots[name], name === "curves") : undefined;
       if (to === undefined) return;
       event.preventDefault();
       event.stopPropagation();

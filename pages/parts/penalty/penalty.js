@@ -117,7 +117,7 @@ function makePenalty(root) {
   function stepped(event) {
     const last = header.cuts.length - 1;
     const to = { ArrowLeft: place() - 1, ArrowRight: place() + 1, ArrowUp: place() - 1, ArrowDown: place() + 1, Home: 0, End: last }[event.key];
-    if (to === undefined) return;
+    if (to === undefined || !isPlain(event)) return;
     event.preventDefault();
     choose(to, event.currentTarget !== part.dots);
   }

@@ -372,7 +372,7 @@ function makeHistogram(box, stage) {
       const { percent: p } = stage.state;
       const start = model.header.start || 0;
       const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: 10, PageDown: -10, Home: -100, End: 100 };
-      if (!(event.key in steps)) return;
+      if (!(event.key in steps) || !isPlain(event)) return;
       const next = p + steps[event.key];
       event.preventDefault();
       event.stopPropagation();

@@ -396,7 +396,7 @@ function makeNeuron(box, stage) {
   // ---- keys ----
 
   part.body.addEventListener("keydown", (event) => {
-    if (!model || !shown || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!model || !shown || !isPlain(event) || isTyped(event)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[key];
     if (step) {

@@ -357,15 +357,13 @@ function makeStage(root, report, ask) {
   }
 
   function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !stage.model || event.defaultPrevented) return;
-    const target = event.composedPath()[0];
-    if (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return;
-    const free = target === document.body || target === document.documentElement || target === part.slider;
+    if (!stage.model || !isFree(event, part.slider)) return;
+    const onSlider = event.composedPath()[0] === part.slider;
     let done = true;
-    if (event.key === " " && free) player.toggle();
+    if (event.key === " ") player.toggle();
     else if (state.lecture && /^[1-6]$/.test(event.key)) set({ view: Number(event.key) });
     else if (state.lecture && event.key.toLowerCase() === "r") set({ veiled: !state.veiled });
-    else done = target === part.slider && slider.key(event.key);
+    else done = (onSlider || /^Arrow(Left|Right)$/.test(event.key)) && slider.key(event.key);
     if (!done) return;
     event.preventDefault();
     event.stopImmediatePropagation(); // Streamlit has single-letter keys of its own: R would run the page again

@@ -592,7 +592,7 @@ function makeWho(box, stage) {
   part.canvas.addEventListener("pointerleave", () => hover(null));
   part.canvas.addEventListener("click", (event) => pointedAt(event) && pick(pointedAt(event)));
   part.canvas.addEventListener("keydown", (event) => {
-    if (!layout || !layers.length || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!layout || !layers.length || !isPlain(event)) return;
     const { picked } = stage.state;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (key.startsWith("Arrow")) {

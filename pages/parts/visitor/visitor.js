@@ -23,6 +23,7 @@ export default function ({ parentElement, data, setStateValue }) {
   if (box) box.style.position = "absolute";
   watchForFalseAlarm();
   watchForBlankPage();
+  watchForShortcuts();
   const token = visitorToken();
   if (data?.known !== token) setStateValue("token", token);
 }
