@@ -25,6 +25,7 @@ from core.arithmetic import UNRECORDED
 from core.datasets import Dataset
 from core.lowrank import Decomposition
 from core.network import Network
+from core.shelf import Shelf
 from core.spec import RunSpec
 from core.store import Store
 
@@ -399,6 +400,15 @@ def unpacked(content: bytes) -> tuple[dict[str, object], dict[str, np.ndarray]]:
         raise ValueError(f"not a stored contest: {error}") from error
     except (OverflowError, zipfile.BadZipFile, zlib.error, struct.error) as error:
         raise ValueError(f"not a stored contest: {error}") from error
+
+
+def load(shelf: Shelf, key: str) -> Contest | None:
+    """The contest that is kept of a run, None where there is none, or it cannot be read."""
+    content = shelf.read(key, NAME)
+    try:
+        return None if content is None else from_bytes(content)
+    except ValueError:
+        return None  # damaged, or of another version: it can be held again
 
 
 def from_bytes(content: bytes) -> Contest:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from core import chance, criteria, scene, shrinkage, standing, verdicts
+from core.shelf import Shelf
 from core.shrinkage import Description, Likeness
 from core.snapshot import Snapshot
 from core.spec import PruningSpec, RunSpec
@@ -152,6 +153,15 @@ def from_bytes(content: bytes, run: Sequence[Cut]) -> dict[int, Random]:
         for epoch, (random, real) in found.items()
         if _sizes(random) == [one and one.soft.values.size for one in real]
     }
+
+
+def load(shelf: Shelf, key: str, run: Sequence[Cut]) -> dict[int, Random] | None:
+    """The random cuts that are kept of a run, None where there are none, or they cannot be read."""
+    content = shelf.read(key, NAME)
+    try:
+        return None if content is None else from_bytes(content, run)
+    except ValueError:
+        return None  # damaged, or of another version: they can be drawn again
 
 
 def _description(stored: dict[str, Any] | None) -> Description | None:

@@ -13,7 +13,7 @@ from core.store import Store
 def hold_contest(root: str, key: str) -> None:
     """The PCA contest of a pruned run with its twin."""
     store, shelf = Store(root), Shelf(root)
-    if shelf.read(key, contest.NAME) is None:
+    if contest.load(shelf, key) is None:
         shelf.write(key, contest.NAME, contest.build(contest.pair(store, key, store)).to_bytes())
 
 
@@ -28,8 +28,8 @@ def retrain(root: str, key: str, matching: str, arm: str) -> None:
 def search_strength(root: str, key: str) -> None:
     """The penalty that ends with the run's nuclear norm. Of the tries only starts and ends are kept."""
     store, shelf = Store(root), Shelf(root)
-    known = shelf.read(key, strength.NAME)
-    if known is None or strength.from_bytes(known).found is None:
+    known = strength.load(shelf, key)
+    if known is None or known.found is None:
         found = strength.search(store, store, key)
         shelf.write(key, strength.NAME, found.to_bytes())
         for one in found.tries:
@@ -41,7 +41,8 @@ def draw_random_cuts(root: str, key: str) -> None:
     store, shelf = Store(root), Shelf(root)
     made, spec = film.keep(store, shelf, key), store.open(key).spec
     film.put(shelf, made.with_chances([film.random_cuts(store, spec, key, e) for e in film.lacking(made)]), made)
-    if shelf.read(key, equivalence.NAME) is None:
-        cuts = equivalence.cuts(store, spec, key)
+    cuts = equivalence.cuts(store, spec, key)
+    drawn = equivalence.load(shelf, key, cuts)
+    if drawn is None or len(drawn) < len(cuts):
         drawn = {cut.epoch: equivalence.summed_up(cut, equivalence.draw(store, spec, key, cut.epoch)) for cut in cuts}
         shelf.write(key, equivalence.NAME, equivalence.to_bytes(drawn))

@@ -144,16 +144,17 @@ def _judged(store: Store, shelf: Shelf, key: str, spec: RunSpec) -> Row:
         return {"low_rank": "", "penalty": ""}
     verdict = film.verdict(made, standing.objection(store, key))
     cuts = equivalence.cuts(store, spec, key)
-    drawn = equivalence.from_bytes(shelf.read(key, equivalence.NAME), cuts)
-    return {"low_rank": verdict.word, "penalty": equivalence.verdict(cuts, drawn).word}
+    drawn = equivalence.load(shelf, key, cuts)  # the page on low rank keeps a film without them
+    penalty = "" if drawn is None or len(drawn) < len(cuts) else equivalence.verdict(cuts, drawn).word
+    return {"low_rank": verdict.word, "penalty": penalty}
 
 
 def _reduced(shelf: Shelf, key: str, labels: np.ndarray) -> Row:
     found: Row = {name.replace("-", "_"): "" for name in REDUCED}
-    content = shelf.read(key, contest.NAME)
-    if content is None:
+    held = contest.load(shelf, key)
+    if held is None:
         return found
-    right = contest.from_bytes(content).right(labels, "rank")
+    right = held.right(labels, "rank")
     for arm in contest.ARMS:
         found[arm] = round(100 * float(right[arm].mean()), 2)
         trained = shelf.read(key, factors.name("rank", arm))

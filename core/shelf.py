@@ -2,6 +2,8 @@
 
 One folder a run, one file an atlas, one small file a curve of networks trained on after a cut, and files of other kinds by
 name. Files are written whole or not at all; one that cannot be read is taken for absent, since it can be made again.
+
+A run that ships and the same run made here have one key, and may differ: what is made of the former has folders of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from core.store import StoreError
 
 SHARE = 0.25  # of the runs' quota: what atlases may take before the longest unused go
 NAME = re.compile(r"\w[\w.-]*")
+SHIPPED = "@shipped"  # behind the key in the name of a folder: it is about the run that ships
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,12 @@ class Point:
 
 
 class Shelf:
-    """The atlases in `root`/atlases. Cheap to make; holds no open file."""
+    """The atlases in `root`/atlases of the runs of the store in `root`, or `of` another one. Cheap to make; holds no open
+    file."""
 
-    def __init__(self, root: str | os.PathLike = "cache"):
+    def __init__(self, root: str | os.PathLike = "cache", of: str | os.PathLike | None = None):
         self.root = Path(root) / "atlases"
+        self._mark = "" if of is None or Path(of).resolve() == Path(root).resolve() else SHIPPED
 
     def has(self, choice: Choice) -> bool:
         """Whether the atlas is there."""
@@ -92,7 +97,12 @@ class Shelf:
     def delete(self, run: str) -> None:
         """Removes all that is kept of a run."""
         if run.isalnum():
-            shutil.rmtree(self.root / run, ignore_errors=True)
+            shutil.rmtree(self._folder(run), ignore_errors=True)
+
+    def set_apart(self, run: str) -> None:
+        """What was kept of the run until now was made of the one that ships."""
+        with contextlib.suppress(OSError):  # there is nothing, or it was done before
+            os.rename(self.root / run, self.root / f"{run}{SHIPPED}")
 
     def keep_within(self, quota: int) -> int:
         """Removes the files longest unchanged until all take at most SHARE of `quota` bytes. Returns the bytes freed."""
@@ -112,13 +122,16 @@ class Shelf:
     def _named(self, run: str, name: str) -> Path:
         if not run.isalnum() or not NAME.fullmatch(name):
             raise ValueError(f"{name!r} of {run!r} is no name of a file: give letters, digits, '-', '_' and inner dots")
-        return self.root / run / name
+        return self._folder(run) / name
+
+    def _folder(self, run: str) -> Path:
+        return self.root / f"{run}{self._mark}"
 
     def _file(self, choice: Choice) -> Path:
-        return self.root / choice.run / f"{choice.name}.npz"
+        return self._folder(choice.run) / f"{choice.name}.npz"
 
     def _points_file(self, choice: Choice, epochs: int) -> Path:
-        return self.root / choice.run / f"{choice.name}-then-{epochs}.json"
+        return self._folder(choice.run) / f"{choice.name}-then-{epochs}.json"
 
     def _write(self, file: Path, content: bytes) -> None:
         draft = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")

@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 
 from core import spectra
 from core.network import Network
+from core.shelf import Shelf
 from core.spec import PenaltySpec, RunSpec
 from core.store import Store
 
@@ -72,6 +73,15 @@ def from_bytes(content: bytes) -> Search:
         return Search(**values, tries=tuple(Try(**one) for one in tries))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"not the result of a search for a penalty's strength: {error}") from error
+
+
+def load(shelf: Shelf, key: str) -> Search | None:
+    """The search that is kept of a run, None where there is none, or it cannot be read."""
+    content = shelf.read(key, NAME)
+    try:
+        return None if content is None else from_bytes(content)
+    except ValueError:
+        return None  # damaged, or of another version: it can be searched again
 
 
 def spec_of(pruned: RunSpec, strength: float, epochs: int, every: int | None = None) -> RunSpec:

@@ -131,7 +131,7 @@ def atlas_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     from core.shelf import Shelf
     from core.store import Store
 
-    store, shelf = Store(task["source"]), Shelf(task["root"])
+    store, shelf = Store(task["source"]), Shelf(task["root"], of=task["source"])
     choices = [choice for choice in (Choice(**values) for values in task["choices"]) if not shelf.has(choice)]
     going = _Going(inbox, say, len(choices), key=task.get("key"))
     say("state", state="building", epoch=0)
@@ -154,7 +154,8 @@ def retrain_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     from core.stage import TRAINED_ON
     from core.store import Store
 
-    store, shelf, choice, epochs = Store(task["source"]), Shelf(task["root"]), Choice(**task["choice"]), task["epochs"]
+    store, shelf = Store(task["source"]), Shelf(task["root"], of=task["source"])
+    choice, epochs = Choice(**task["choice"]), task["epochs"]
     there = {point.percent for point in shelf.points(choice, epochs)}
     left = tuple(percent for percent in TRAINED_ON if percent not in there)
     say("state", state="building", epoch=0)
@@ -177,8 +178,9 @@ def contest_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     going = _Going(inbox, say, key=task.get("key"))
     made = contest.build(both, going)
     if made is not None:
-        Shelf(task["root"]).write(task["run"], contest.NAME, made.to_bytes())
-        Shelf(task["root"]).keep_within(Store(task["root"]).quota)
+        shelf = Shelf(task["root"], of=task["source"])
+        shelf.write(task["run"], contest.NAME, made.to_bytes())
+        shelf.keep_within(Store(task["root"]).quota)
     going.end("the contest is held")
 
 
@@ -188,7 +190,7 @@ def factors_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     from core.shelf import Shelf
     from core.store import Store
 
-    shelf, run, matching = Shelf(task["root"]), task["run"], task["matching"]
+    shelf, run, matching = Shelf(task["root"], of=task["source"]), task["run"], task["matching"]
     say("state", state="building", epoch=0)
     both = contest.pair(Store(task["source"]), run, Store(task["twin_source"]))
     left = tuple(arm for arm in contest.ARMS if not factors.complete(shelf.read(run, factors.name(matching, arm))))
@@ -205,7 +207,7 @@ def strength_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     from core.shelf import Shelf
     from core.store import Store
 
-    store, shelf = Store(task["root"]), Shelf(task["root"])
+    store, shelf = Store(task["root"]), Shelf(task["root"], of=task["source"])
     hears = _Going(inbox, say, key=task.get("key"))
 
     def going(search: strength.Search, share: float) -> bool:

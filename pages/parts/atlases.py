@@ -14,7 +14,7 @@ from core.jobs import atlas_key
 from core.masks import ByHand
 from core.shelf import Shelf
 from core.spec import HandCut
-from core.store import StoredRun
+from core.store import Store, StoredRun
 from pages.parts import library, queued, services
 
 DRAWS = 5  # of the random control
@@ -23,8 +23,8 @@ CONTROLS = ("magnitude", "random-matched")
 
 def _shelf(choice: Choice) -> Shelf:
     """Where the atlas is, or would be put."""
-    own = services.board().shelf
-    return own if own.has(choice) or not services.shipped().has(choice) else services.shipped()
+    shelves = services.shelves_of(choice.run)
+    return next((shelf for shelf in shelves if shelf.has(choice)), shelves[0])
 
 
 def there(choice: Choice) -> bool:
@@ -67,11 +67,11 @@ def blob(choice: Choice, more: tuple[str, ...], run: StoredRun, *, complete: boo
     """The blob of the stage; `complete`: with all controls that are there. Raises ValueError where the atlas cannot be read."""
     beside = [one for one in controls(choice, more) if complete and there(one)]
     versions = tuple(_shelf(one).version(one) for one in (choice, *beside))
-    return _blob(choice, tuple(beside), versions, run)
+    return _blob(choice, tuple(beside), versions, str(services.store_of(choice.run).root), run)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _blob(choice: Choice, beside: tuple[Choice, ...], versions: tuple[int, ...], _run: StoredRun) -> bytes:
+def _blob(choice: Choice, beside: tuple[Choice, ...], versions: tuple[int, ...], root: str, _run: StoredRun) -> bytes:
     moment = services.store_of(choice.run).snapshot(choice.run, choice.epoch)
     found = [one for one in map(_read, beside) if one is not None]
     return stage.blob(_run.spec, moment, _need(choice), found, label=_run.label)
@@ -119,15 +119,20 @@ def _retrained(choice: Choice, epochs: int | None) -> dict[str, Any] | None:
     if not epochs:
         return None
     job = retraining(choice, epochs)
-    found = services.board().shelf.points(choice, epochs)
+    found = services.shelves_of(choice.run)[0].points(choice, epochs)
     points = [{"percent": one.percent, "achieved": one.achieved, "accuracy": one.accuracy} for one in found]
     return {"epochs": epochs, "percents": list(stage.TRAINED_ON), "points": points, "busy": bool(job and job.live)}
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
 def by_hand(choice: Choice, percent: int, killed: tuple, spared: tuple) -> dict[str, Any]:
     """What the cut network does with neurons killed and spared on top. Raises ValueError where there is no such neuron."""
     store = services.store_of(choice.run)
+    return _by_hand(choice, percent, killed, spared, str(store.root), store)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _by_hand(choice: Choice, percent: int, killed: tuple, spared: tuple, root: str, _store: Store) -> dict[str, Any]:
+    store = _store
     spec = store.open(choice.run).spec
     network = store.network(choice.run, choice.epoch)
     return stage.by_hand(network, _need(choice), datasets.load(spec.dataset), percent, ByHand(killed, spared))

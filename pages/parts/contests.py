@@ -10,7 +10,6 @@ from core import contest, datasets, factors, scene, scoreboard, standing
 from core.contest import ARMS, MATCHINGS, Contest
 from core.factors import Retrained
 from core.job import Job
-from core.shelf import Shelf
 from core.store import StoredRun, StoreError
 from core.verdicts import Verdict
 from pages.parts import claims, elements, queued, services, session
@@ -60,7 +59,7 @@ class Stands:
 
 
 def _stands(run: StoredRun, visitor: str) -> Stands:
-    if _where(run.key, contest.NAME):
+    if services.shelf_with(run.key, contest.NAME):
         return Stands(shown=True)
     if not run.finished:
         if claims.under_way(run.key):
@@ -100,7 +99,7 @@ def _finished(key: str) -> bool:
 def _holding(key: str, visitor: str) -> Stands:
     """The contest is being held; begins by itself, but not again where it failed."""
     job = services.board().job(_job_key(key))
-    if job is None or (job.state == "finished" and not _where(key, contest.NAME)):
+    if job is None or (job.state == "finished" and not services.shelf_with(key, contest.NAME)):
         try:
             job = _hold(key, visitor)
         except ValueError as error:
@@ -129,25 +128,21 @@ def _hold(key: str, visitor: str) -> Job:
 # -- what is stored ----------------------------------------------------------------------------------------------------
 
 
-def _where(key: str, name: str) -> Shelf | None:
-    """The shelf that holds a file, this computer's first; None where it is nowhere."""
-    return next((shelf for shelf in (services.board().shelf, services.shipped()) if shelf.written(key, name)), None)
-
-
 def _written(key: str, name: str) -> int:
-    shelf = _where(key, name)
+    shelf = services.shelf_with(key, name)
     return shelf.written(key, name) if shelf else 0
 
 
 def _content(key: str, name: str) -> bytes | None:
-    shelf = _where(key, name)
+    shelf = services.shelf_with(key, name)
     return shelf.read(key, name) if shelf else None
 
 
-def _versions(key: str) -> tuple[int, ...]:
-    """Changes when the contest does, or when an arm's training is over: an arm that is being trained on is told otherwise."""
+def _versions(key: str) -> tuple[int | str, ...]:
+    """Changes when the contest or the run does, or when an arm's training is over; one that is being trained on is told
+    otherwise."""
     done = (_written(key, factors.name(*one)) if _complete(key, *one) else 0 for one in _places())
-    return (_written(key, contest.NAME), *done)
+    return (_written(key, contest.NAME), *done, str(services.store_of(key).root))
 
 
 def _places() -> list[tuple[str, str]]:
@@ -193,17 +188,17 @@ def _ready(key: str) -> bytes | None:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _blob(key: str, versions: tuple[int, ...]) -> bytes:
+def _blob(key: str, versions: tuple[int | str, ...]) -> bytes:
     store = services.store_of(key)
     run = store.open(key)
     first = next(line["epoch"] for line in store.log(key) if line["kind"] == "Pruned")
     data = datasets.load(run.spec.dataset)
     epochs = (run.last_epoch, run.last_epoch - first)
-    return scoreboard.blob(_read(key, versions[0]), _after(key), data, run.label, epochs)
+    return scoreboard.blob(_read(key, versions[0]), _after(key), data, run.label + services.origin(key), epochs)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _verdict(key: str, versions: tuple[int, ...], matching: str) -> Verdict | None:
+def _verdict(key: str, versions: tuple[int | str, ...], matching: str) -> Verdict | None:
     found = _read(key, versions[0])
     if found is None:
         return None
@@ -291,7 +286,7 @@ def _training_on(key: str) -> bool:
 # -- while something moves ---------------------------------------------------------------------------------------------
 
 
-def _follow(key: str, visitor: str, was: Stands, versions: tuple[int, ...], moving: bool) -> None:
+def _follow(key: str, visitor: str, was: Stands, versions: tuple[int | str, ...], moving: bool) -> None:
     """Polls only while something is under way; draws the page anew when something has come, and only then."""
     run = services.store_of(key).open(key)
     stands = _stands(run, visitor)

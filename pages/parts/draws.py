@@ -44,7 +44,9 @@ class RandomCuts:
             if missing and name not in self._busy and name not in self._problems:
                 self._busy.add(name)
                 threading.Thread(
-                    target=self._draw, args=(name, look, missing, cuts, services.board().shelf), daemon=True
+                    target=self._draw,
+                    args=(name, look, missing, cuts, Shelf(services.board().store.root, of=look.store.root)),
+                    daemon=True,
                 ).start()
             return {cut.epoch: known[cut.epoch] for cut in cuts if cut.epoch in known}
 
@@ -82,14 +84,9 @@ def name_of(look: Look) -> str:
 
 
 def _stored(key: str, cuts: list[Cut]) -> dict[int, Random]:
-    """What is kept of the run, here or with what ships."""
-    for shelf in (services.board().shelf, services.shipped()):
-        try:
-            if content := shelf.read(key, equivalence.NAME):
-                return equivalence.from_bytes(content, cuts)
-        except ValueError:
-            continue  # damaged, or of another version: drawn again
-    return {}
+    """What is kept of the run that the key opens."""
+    found = (equivalence.load(shelf, key, cuts) for shelf in services.shelves_of(key))
+    return next((one for one in found if one is not None), {})
 
 
 @st.cache_resource(show_spinner=False)

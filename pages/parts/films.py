@@ -36,7 +36,7 @@ class Films:
         with self._lock:
             version, known = self._films.get(name, (None, None))
         if version != look.version:
-            known = film.shoot(look.store, key, known or _stored(key))
+            known = film.shoot(look.store, key, known or _stored(look))
             with self._lock:
                 version, newer = self._films.get(name, (None, None))
                 self._films[name] = look.version, known.with_chances(newer.chances if newer else ())
@@ -145,12 +145,19 @@ def _pace(key: str) -> float | None:
 
 @st.cache_data(max_entries=48, show_spinner=False)
 def _blob(root: str, key: str, version: object, chances: int, _look: Look, _film: Film) -> bytes:
-    return film.blob(_look.run.spec, _film, _look.log, label=_look.run.label, finished=_look.run.finished)
+    return film.blob(
+        _look.run.spec,
+        _film,
+        _look.log,
+        label=_look.run.label + services.origin(_look.run.key),
+        finished=_look.run.finished,
+    )
 
 
-def _stored(key: str) -> Film | None:
-    """The film that is kept of the run, here or with what ships."""
-    return film.load(services.board().shelf, key) or film.load(services.shipped(), key)
+def _stored(look: Look) -> Film | None:
+    """The film that is kept of the run. A film knows its moments by their checksums, so that it may be of either store."""
+    shelves = (services.board().shelf, services.shipped())
+    return next((found for shelf in shelves if (found := film.load(shelf, look.run.key))), None)
 
 
 def _ours(look: Look) -> bool:

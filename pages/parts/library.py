@@ -14,9 +14,9 @@ GB = 2**30
 
 
 def listed() -> list[StoredRun]:
-    """Every stored run, the shipped example last; not the example where the very same run was made here."""
-    here = services.board().store.runs()
-    return here + [run for run in services.example().runs() if run.key not in {own.key for own in here}]
+    """Every stored run that its key opens, those that ship last."""
+    stores = (services.board().store, services.example())
+    return [run for store in stores for run in store.runs() if services.store_of(run.key) is store]
 
 
 def name(run: StoredRun) -> str:
@@ -25,9 +25,7 @@ def name(run: StoredRun) -> str:
     first = len(parts) - 1 if run.parent else 2
     seed = next(place for place, part in enumerate(parts) if part.startswith("seed "))
     words = [parts[first], parts[seed], *(part for place, part in enumerate(parts) if place not in (first, seed))]
-    return " · ".join(words) + (
-        " · ships with the explorer" if services.store_of(run.key) is services.example() else ""
-    )
+    return " · ".join(words) + services.origin(run.key)
 
 
 def draw() -> None:
@@ -59,12 +57,11 @@ def draw() -> None:
 
 def _row(run: StoredRun) -> dict[str, object]:
     job = services.board().job(run.key)
-    shipped = services.store_of(run.key) is services.example()
     state = "finished" if run.finished else "unfinished"
     if job and job.live and job.key == run.key:
         state = job.state
     return {
-        "run": run.label + (" · ships with the explorer" if shipped else " · branch" if run.parent else ""),
+        "run": run.label + (services.origin(run.key) or (" · branch" if run.parent else "")),
         "state": state if not run.problem else "cannot be read",
         "epochs": run.last_epoch,
         "test accuracy, %": None if run.test_accuracy is None else round(100 * run.test_accuracy, 2),

@@ -64,6 +64,6 @@ def provenance(run: StoredRun) -> None:
         threads = f"{made['threads']} thread{'s' if made['threads'] > 1 else ''}"
         family = made.get("family", "unrecorded")
         st.caption(
-            f"{run.label} · arithmetic: {family} · made on {made['device']} ({made.get('processor', 'processor unrecorded')}), "
-            f"{made['number_type']}, {threads}; {versions}; key {run.key}"
+            f"{run.label}{services.origin(run.key)} · arithmetic: {family} · made on {made['device']} "
+            f"({made.get('processor', 'processor unrecorded')}), {made['number_type']}, {threads}; {versions}; key {run.key}"
         )

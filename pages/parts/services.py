@@ -43,7 +43,11 @@ def board() -> JobBoard:
     ready = threading.Timer(WARM_SECONDS, processes.warm)
     ready.daemon = True
     ready.start()
-    return JobBoard(os.environ.get("PRUNING_CACHE") or "cache")
+    made = JobBoard(os.environ.get("PRUNING_CACHE") or "cache")
+    for run in example().runs():
+        if not (made.store.root / "runs" / run.key).is_dir():
+            made.shelf.set_apart(run.key)
+    return made
 
 
 @st.cache_resource(show_spinner=False)
@@ -59,10 +63,48 @@ def shipped() -> Shelf:
 
 
 def store_of(key: str) -> Store:
-    """Where the run is kept: this computer's cache, once it was started here, or what ships with the explorer."""
-    job = board().job(key)
-    here = (board().store.root / "runs" / key).is_dir() or (job is not None and job.live)
-    return board().store if here else example()
+    """Which run a key opens, on every page: the one made here, as soon as it has its first moment, else the one that ships."""
+    return example() if ships(key) and not begun(key) else board().store
+
+
+def ships(key: str) -> bool:
+    """Whether a run with this key ships with the explorer."""
+    return key.isalnum() and (example().root / "runs" / key).is_dir()
+
+
+def begun(key: str) -> bool:
+    """Whether a run with this key was made here, at least its first moment."""
+    try:
+        run = board().store.open(key)
+    except StoreError:
+        return False
+    return bool(run.epochs or run.problem)
+
+
+def origin(key: str) -> str:
+    """ " · ships with the explorer", " · made here" beside one that ships, "" where there is but one."""
+    if not ships(key):
+        return ""
+    return " · made here" if store_of(key) is board().store else " · ships with the explorer"
+
+
+def shelves_of(key: str) -> tuple[Shelf, ...]:
+    """Where what was made of the run that `key` opens is looked for; the first is where it is put. What was made of the other
+    run of that name is never among it, unless the two are the same in every moment."""
+    if store_of(key) is example():
+        return Shelf(board().store.root, of=EXAMPLE), shipped()
+    same = ships(key) and _moments(board().store, key) == _moments(example(), key)
+    return (board().shelf, shipped()) if same else (board().shelf,)
+
+
+def shelf_with(key: str, name: str) -> Shelf | None:
+    """The shelf that has a file about the run that `key` opens; None where none has."""
+    return next((shelf for shelf in shelves_of(key) if shelf.written(key, name)), None)
+
+
+def _moments(store: Store, key: str) -> list[tuple[int, int]]:
+    """Every epoch of a run with the checksum of all that was stored of it."""
+    return [(line["epoch"], line["checksum"]) for line in store.log(key) if "checksum" in line]
 
 
 def example_key() -> str | None:

@@ -108,13 +108,8 @@ def _told(job: Job | None, search: Search | None) -> tuple[str, float] | None:
 
 
 def _shelf(key: str) -> Shelf:
-    """Where the search is: one made here comes before the one that ships."""
-    own = services.board().shelf
-    return (
-        own
-        if own.written(key, strength.NAME) or not services.shipped().written(key, strength.NAME)
-        else services.shipped()
-    )
+    """Where the search is, or would be put."""
+    return services.shelf_with(key, strength.NAME) or services.shelves_of(key)[0]
 
 
 def _version(key: str) -> tuple[str, int]:

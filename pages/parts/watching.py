@@ -43,7 +43,9 @@ def _poll(spec: RunSpec | None, visitor: str, pace: float) -> None:
         if job and _waits_for_news(job, visitor):
             _wait_for_news(job.key)
             job = services.board().job(key)
-    look = services.look(key, moving=bool(job and job.live and not job.held)) if key else None
+    # One that ships and is to be made here is shown under this name elsewhere until the one made here begins; not here.
+    waits = bool(job and job.live) and not services.begun(key)
+    look = services.look(key, moving=bool(job and job.live and not job.held)) if key and not waits else None
     run, log = (look.run, look.log) if look else (None, [])
     room = controls.draw(spec, visitor, job, run, log)
     for notice in job.notices if job else ():
@@ -103,8 +105,13 @@ def _welcome(visitor: str) -> None:
     if key is None:
         st.info("Nothing is stored yet. Press Start to train and prune a network here.")
         return
-    st.markdown("An example that ships with the explorer, trained and pruned to its end. **Start** does it live, here.")
-    look = services.look_into(services.example(), key)
+    if services.store_of(key) is services.example():
+        st.markdown(
+            "An example that ships with the explorer, trained and pruned to its end. **Start** does it live, here."
+        )
+    else:
+        st.markdown("The example’s run, made here. **Start** shows it again, or goes on with it.")
+    look = services.look_into(services.store_of(key), key)
     _elements(look, look.run.last_epoch, pictures=True)
 
 
