@@ -56,7 +56,7 @@ def after(job: Job, said: dict[str, Any]) -> Job:
     if kind == "epoch":
         return replace(job, epoch=said["epoch"], share=1.0)
     if kind == "key":
-        return replace(job, key=said["key"], trail=(*job.trail, job.key))
+        return replace(job, key=said["key"], parent=job.key, trail=(*job.trail, job.key))
     if kind == "notice":
         return replace(job, notices=(*job.notices, said["text"]))
     if kind == "stopped":

@@ -9,6 +9,7 @@ from waiting import wait_until
 
 from core import criteria
 from core.atlas import Choice
+from core.job import Job
 from core.jobs import JobBoard, JobError, atlas_key
 from core.spec import RunSpec
 from pages.parts import atlases, elements, services
@@ -272,3 +273,40 @@ def test_the_atlas_is_shown_as_soon_as_it_is_there_and_its_controls_when_they_ar
     gates.open(job)
     built(app, stage)
     assert [one["draws"] for one in stage.header["controls"]] == [1, 5]
+
+
+def test_prune_here_answers_beside_its_button_and_in_every_session(with_runs, stage, monkeypatch, gates):
+    monkeypatch.setenv("PRUNING_MAX_WORKERS", "1")
+    board, parent = services.board(), digits(seed=1)
+    app = built(visit(run=parent.key(), epoch="3"), stage)
+    gates.hold(digits(seed=9).key(), 1)
+    before = board.start(digits(seed=9), "ann")
+    branch = board.start(parent.branch(3, 0.7), "me").key
+    app.session_state["branch started"] = branch
+    again(app)
+    told = stage.news[-1]["branch"]
+    assert (
+        told.startswith("Cut by hand to 70 % at epoch 3: it waits in the queue, at place 1, behind")
+        and before.label in told
+    )
+    assert "The branch waits in the queue, at place 1" in said(again(visit(run=parent.key(), epoch="3")))
+    board.command(before.key, "ann", "stop")
+    wait_until(lambda: board.job(branch).state == "finished", what="the branch")
+    again(app)
+    assert "Test accuracy" in stage.news[-1]["branch"] and stage.news[-1]["branch"].endswith(
+        "Watch, open and compare it below."
+    )
+    monkeypatch.setattr("core.jobs.WATCHED_SECONDS", 0.0)
+    board.delete(branch)  # the folder of runs is shared with other tests
+    again(app)
+    assert stage.news[-1]["branch"] == "Cut by hand to 70 % at epoch 3: it is gone."
+
+
+def test_training_on_after_cuts_that_another_session_asked_for_is_shown(with_runs, stage, monkeypatch):
+    choice = Choice(digits(seed=1).key(), 3)
+    app = built(visit(run=choice.run, epoch="3"), stage)
+    assert stage.news[-1]["retrained"] is None
+    theirs = Job(f"{atlas_key(choice)}-then-2", "retrain", "ann", "training on", state="building", share=0.5)
+    monkeypatch.setattr(services.board(), "jobs", lambda: [theirs])
+    again(app)
+    assert stage.news[-1]["retrained"]["epochs"] == 2

@@ -407,7 +407,9 @@ def test_prune_here_and_retrain_open_the_branch_go_back_undo(visitors, server):
     ann.drag(70)
     ann.page.get_by_test_id("stage-branch").click()
     branch = digits(None, seed=3).branch(last, 0.7, criterion="activation-frequency", scope="global").key()
-    ann.sees(re.compile(f"Cut by hand to 70 % at epoch {last}"))
+    cut = f"Cut by hand to 70 % at epoch {last}"
+    ann.page.get_by_test_id("stage-news").get_by_text(cut).wait_for()  # beside the button
+    ann.page.get_by_test_id("stMarkdown").get_by_text(cut).wait_for()
     ann.until(lambda: (server.cache / "runs" / branch).is_dir() and server.store.open(branch).finished, "its end")
     ann.until(lambda: ann.button("Open").count() and ann.button("Open").is_enabled(), "the branch to be opened")
     ann.press("Open")

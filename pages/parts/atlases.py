@@ -115,6 +115,13 @@ def retraining(choice: Choice, epochs: int | None) -> Job | None:
     return services.board().job(f"{atlas_key(choice)}-then-{epochs}") if epochs else None
 
 
+def epochs_under_way(choice: Choice) -> int | None:
+    """For how many epochs after each cut a job trains on now, whoever asked for it; None where none does."""
+    before = f"{atlas_key(choice)}-then-"
+    found = (job.key.removeprefix(before) for job in services.board().jobs() if job.live and job.key.startswith(before))
+    return next((int(epochs) for epochs in found), None)
+
+
 def _retrained(choice: Choice, epochs: int | None) -> dict[str, Any] | None:
     if not epochs:
         return None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from core import scene
+from core.job import Job
 from core.store import StoredRun
-from pages.parts import library, services, session
+from pages.parts import library, queued, services, session
 
 
 def of(run: StoredRun) -> list[StoredRun]:
@@ -19,21 +20,45 @@ def started(key: str) -> None:
     st.session_state["branch started"] = key
 
 
+def _under_way(run: StoredRun) -> list[Job]:
+    """The jobs that train branches of the run, or wait to, whoever started them."""
+    return [job for job in services.board().jobs() if job.kind == "run" and job.live and job.parent == run.key]
+
+
 def moving(run: StoredRun) -> bool:
     """Whether a branch of the run is being trained, or has yet to begin."""
-    board = services.board()
-    fresh = board.job(st.session_state.get("branch started") or "")
-    return bool(fresh and fresh.live) or any((job := board.job(one.key)) and job.live for one in of(run))
+    return bool(_under_way(run))
+
+
+def answer(run: StoredRun) -> str:
+    """What became of the branch that was started in this session, for beside the button; "" where none of this run was."""
+    job = services.board().job(st.session_state.get("branch started") or "")
+    if job is None or job.parent != run.key:
+        return ""
+    cut = job.label.split(" · ")[-1]
+    if job.state == "queued":
+        stands = f"it {queued.words(job)}."
+    elif job.live:
+        stands = f"it trains on, epoch {job.epoch}." if job.epoch else "it is about to train."
+    elif job.state == "failed":
+        return session.sentence(job.text)
+    else:
+        log = services.board().store.log(job.key)
+        stands = scene.sentence(services.board().store.open(job.key).spec, log) if log else "it is gone."
+    return f"{cut[0].upper()}{cut[1:]}: {stands}" + (
+        " Watch, open and compare it below." if stands[-5:] != "gone." else ""
+    )
 
 
 def draw(run: StoredRun, visitor: str) -> None:
     """A line a branch: what was cut, where it stands, and the buttons."""
     found = of(run)
+    for job in _under_way(run):
+        services.board().seen(job.key, visitor)
+        if job.key not in {one.key for one in found}:
+            waits = queued.words(job) if job.state == "queued" else "is about to train"
+            st.info(f"The branch {waits}: {job.label}.")
     fresh = services.board().job(st.session_state.get("branch started") or "")
-    if fresh and fresh.live:
-        services.board().seen(fresh.key, visitor)
-        if fresh.key not in {one.key for one in found}:
-            st.info(f"The branch is about to train: {fresh.label}.")
     if fresh and fresh.state == "failed":
         st.error(session.sentence(fresh.text))
     if run.parent:

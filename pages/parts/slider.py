@@ -180,8 +180,13 @@ def _lecture_link(choice: Choice) -> str:
 
 
 def _busy(choice: Choice, run: StoredRun) -> bool:
-    job = atlases.retraining(choice, st.session_state.get("slider epochs"))
+    job = atlases.retraining(choice, _epochs(choice))
     return bool(job and job.live) or branches.moving(run)
+
+
+def _epochs(choice: Choice) -> int | None:
+    """For how many epochs networks are trained on after each cut: as was asked here, else as is done now."""
+    return st.session_state.get("slider epochs") or atlases.epochs_under_way(choice)
 
 
 def _follow(choice: Choice, run: StoredRun, visitor: str, working: bool, shown: bool) -> None:
@@ -195,13 +200,14 @@ def _follow(choice: Choice, run: StoredRun, visitor: str, working: bool, shown: 
         services.board().seen(job.key, visitor)
     if working and not (job and job.live):
         st.rerun()
-    epochs = st.session_state.get("slider epochs")
+    epochs = _epochs(choice)
     curve = atlases.retraining(choice, epochs)
     told = job if job and job.live else curve
     if curve and curve.state == "failed":
         _tell(session.sentence(curve.text))
     hand = st.session_state.get("slider hand")
-    elements.feed(atlases.news(choice, run, told, epochs, hand, st.session_state.get("slider said", "")), key="feed")
+    news = atlases.news(choice, run, told, epochs, hand, st.session_state.get("slider said", ""))
+    elements.feed(news | {"branch": branches.answer(run)}, key="feed")
     if st.query_params.get("lecture") != "1":
         branches.draw(run, visitor)
     if st.session_state.get("slider busy") and not _busy(choice, run):

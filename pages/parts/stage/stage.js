@@ -316,7 +316,8 @@ function makeStage(root, report, ask) {
   /** The feed as it may be seen now: behind the veil no outcome, and an answer on a hand set only while it is that set's. */
   function unveilFeed() {
     const fits = feed?.hand && feed.hand.id === handId && askedHand === handNow() ? feed.hand : null;
-    const said = feed?.said && state.veiled && /%/.test(feed.said) ? "" : feed?.said; // news with a figure may tell an outcome
+    const words = feed?.said || feed?.branch;
+    const said = words && state.veiled && /%/.test(words) ? "" : words; // news with a figure may tell an outcome
     const shown = feed && { ...feed, said, hand: state.veiled ? null : fits, ...(state.veiled && { marks: [], retrained: null }) };
     const now = JSON.stringify(shown);
     if (now === feedShown) return; // the same object as long as it says the same: a view need not look twice
