@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from core import criteria, datasets, recipe, spectra
+from core import collapse, criteria, datasets, recipe, spectra
 from core.criteria import Evidence
 from core.network import Network
 from core.snapshot import Snapshot
@@ -91,6 +91,9 @@ def sentence(spec: RunSpec, log: Log) -> str:
         cut = cuts[-1]
         name = "cut by hand" if cut["round"] is None else f"cut {cut['round']} of {spec.pruning.rounds}"
         text += f"; {name} just made"
+    now = next(line for line in log[::-1] if line["kind"] in ("EpochEnded", "Pruned"))
+    if now.get("answer") is not None:
+        text += f"; it {collapse.in_words(now['answer'], shape_of(spec.dataset)[1])}"
     due = recipe.thresholds(spec)
     done = sum(cut["round"] is not None for cut in cuts)
     if done < len(due):

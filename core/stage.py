@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from core import criteria, datasets, scene, timetable
+from core import collapse, criteria, datasets, scene, timetable
 from core.atlas import COARSE, Atlas
 from core.masks import ByHand
 from core.network import Network
@@ -23,6 +23,7 @@ from core.timetable import STAYS
 
 MOST_PIXELS = 400_000  # of all hidden layers' pictures together; beyond that, weights are pooled in blocks
 PICTURE_QUANTILE = scene.PICTURE_QUANTILE
+SEVERAL = 0xFFFF  # in the blob: not one answer to everything
 POOL_PER_CLASS = 20  # test images a class among which the inspector looks for those that drive a neuron most
 POOL_BYTES = 200_000
 SHOWN_IMAGES = 6
@@ -46,6 +47,7 @@ def blob(spec: RunSpec, moment: Snapshot, atlas: Atlas, controls: Sequence[Atlas
         **{name: getattr(atlas, name).astype(np.uint16) for name in ("alive", "way_out", "rank")},
         **{name: getattr(atlas, name).astype(np.float32) for name in _REAL},
         "confusion": atlas.confusion.astype(np.uint32),
+        "answer": answers(atlas, network, data),
     }
     layers = []
     order = _orders(atlas)
@@ -139,6 +141,24 @@ _WHOLE = (
     "sparse_bytes",
 )  # fmt: skip
 _REAL = ("stable", "effective", "nuclear", "spectral", "frobenius")
+
+
+def answers(atlas: Atlas, network: Network, data: datasets.Dataset) -> np.ndarray:
+    """`(P,)` uint16: the class that every validation and every test image gets at a percent, SEVERAL where they get more than
+    one. The atlas counts what is right: where that may be one answer's, the cut network itself is asked, shrunk, so that it
+    is quick."""
+    sizes, valid_sizes = (np.bincount(y, minlength=len(data.class_names)) for y in (data.y_test, data.y_valid))
+    found = np.full(len(atlas.zeros), SEVERAL, np.uint16)
+    table = timetable.with_own(atlas.own, network, atlas.redundancy)
+    for at in range(len(found)):
+        right = np.flatnonzero(atlas.correct[at])
+        whole = not right.size or (right.size == 1 and atlas.correct[at, right[0]] == sizes[right[0]])
+        if whole and int(atlas.valid_correct[at]) in valid_sizes:
+            cut = table.masks(at).apply(network).shrink()
+            said = {collapse.only_answer(cut.predict(x)) for x in (data.x_valid, data.x_test)}
+            if len(said) == 1 and None not in said:
+                found[at] = said.pop()
+    return found
 
 
 def _start(atlas: Atlas, total: int) -> int:
@@ -263,10 +283,13 @@ def by_hand(network: Network, atlas: Atlas, data: datasets.Dataset, percent: int
     table = timetable.with_own(atlas.own, network, atlas.redundancy)
     chosen = table.masks(percent, hand)
     cut = chosen.apply(network)
+    said = cut.predict(data.x_test)
+    answer = collapse.only_answer(said)
     return {
         "percent": percent,
         "achieved": chosen.achieved,
         "achieved_hidden": chosen.achieved_hidden,
-        "accuracy": cut.accuracy(data.x_test, data.y_test),
+        "accuracy": float(np.mean(said == data.y_test)),
+        "answer": None if answer is None else data.class_names[answer],
         "alive": [int(alive.sum()) for alive in cut.alive()],
     }

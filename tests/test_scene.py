@@ -388,3 +388,14 @@ def test_the_sentence_says_what_comes_next_where_no_accuracy_does():
     assert scene.sentence(back, [epoch, cut]).endswith(
         "what is left began again at its start weights, trains on to epoch 30."
     )
+
+
+def test_one_answer_to_everything_is_named_while_the_run_goes_on():
+    line = {"kind": "EpochEnded", "epoch": 3, "train_accuracy": 0.1, "valid_accuracy": 0.1}
+    assert scene.sentence(digits(), [line | {"answer": 8}]) == (
+        "Epoch 3: 10.0 % of training images right; it answers 8 to everything: guessing is 10 %; next cut at 60.0 %."
+    )
+    cut = {"kind": "Pruned", "epoch": 3, "round": 1}
+    said = scene.sentence(digits(), [line, cut | {"answer": 0}])
+    assert "cut 1 of 3 just made; it answers 0 to everything: guessing is 10 %; next cut" in said
+    assert "everything" not in scene.sentence(digits(), [line | {"answer": 8}, cut])

@@ -9,7 +9,7 @@ import pytest
 from blobs import unpack
 from small import digits
 
-from core import atlas, criteria, datasets, experiment, masks, recipe, scene, spectra, stage
+from core import atlas, criteria, datasets, experiment, masks, recipe, scene, spectra, stage, timetable
 from core.atlas import Choice
 from core.criteria import Evidence
 from core.masks import ByHand
@@ -267,6 +267,35 @@ def test_notes_say_when_nothing_was_counted_and_what_the_run_keeps(store):
     header, _, _ = shown(WHOLE, store.snapshot(WHOLE.key()), redundancy="released", min_units=3)
     assert any("released" in note for note in header["notes"])
     assert any("At least 3 neurons" in note for note in header["notes"])
+
+
+# -- one answer to everything ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("criterion", ["magnitude", "activation-frequency", "inactivity"])
+def test_where_a_cut_network_answers_one_class_the_blob_says_which_and_nowhere_else(seed, criterion):
+    data, rng = datasets.load("digits"), np.random.default_rng(seed)
+    net = at_random((64, *(int(width) for width in rng.integers(4, 30, rng.integers(1, 4))), 10), seed)
+    moment = moment_of(net, data)
+    _, arrays, atlas = shown(WHOLE, moment, criterion)
+    table = timetable.with_own(atlas.own, moment.state.network(), atlas.redundancy)
+    for percent, answer in enumerate(arrays["answer"]):
+        cut = table.masks(percent).apply(moment.state.network())
+        said = np.unique(np.concatenate([cut.predict(data.x_valid), cut.predict(data.x_test)]))
+        assert (answer != stage.SEVERAL) == (said.size == 1)
+        assert said.size > 1 or said[0] == answer
+
+
+def test_a_class_without_test_images_may_be_the_one_answer(monkeypatch):
+    data = datasets.load("digits")
+    keep = data.y_test != 3
+    less = dataclasses.replace(data, x_test=data.x_test[keep], y_test=data.y_test[keep])
+    monkeypatch.setattr(datasets, "load", lambda name: less)
+    net = dead(at_random((64, 12, 8, 10)), 0)
+    biases = [*net.biases[:-1], np.eye(10, dtype=np.float32)[3]]
+    _, arrays, _ = shown(WHOLE, moment_of(Network(net.weights, biases), less))
+    assert (arrays["answer"] == 3).all() and not arrays["correct"].any()
 
 
 # -- images ----------------------------------------------------------------------------------------------------------

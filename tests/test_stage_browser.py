@@ -672,6 +672,12 @@ def test_unusual_networks_are_shown_up_to_the_end(visitors, server, make, widths
     data = datasets.load("digits")
     accuracy = 100 * cut.apply(network).accuracy(data.x_test, data.y_test)
     assert figure(ann.said("stage-accuracy")) == pytest.approx(accuracy, abs=0.3)  # of one image in 360
+    answers = {int(one) for x in (data.x_valid, data.x_test) for one in cut.apply(network).predict(x)}
+    words = [f"answers {answer} to everything: guessing is 10 %" for answer in answers]
+    told = " ".join(ann.said("stage-accuracy-words").split())
+    assert told == (words[0] if len(words) == 1 else "test accuracy, cut once, not retrained")
+    spoken = ann.page.get_by_test_id("stage-slider").get_attribute("aria-valuetext")
+    assert (words[0] in spoken) == (len(words) == 1)
     ann.page.get_by_test_id("stage-board").scroll_into_view_if_needed()
     ann.pick(0, 5)
     ann.until(lambda: ann.neuron() == "Hidden 1 · neuron 5", "a neuron that is gone")

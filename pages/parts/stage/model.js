@@ -118,6 +118,7 @@ function makeModel({ header, arrays }) {
       validLoss: arrays.valid_loss?.[p],
       pca: all.pca?.[p],
       svd: all.svd?.[p],
+      answer: header.classes[arrays.answer?.[p]] ?? null, // the one class that everything gets
     }));
   };
   model.curves = () => (model.veiled ? null : all);
@@ -139,6 +140,9 @@ function makeModel({ header, arrays }) {
   };
   return model;
 }
+
+/** What an answer that everything gets is worth: "answers 8 to everything: guessing is 10 %". */
+const answersOne = (answer, classes) => `answers ${answer} to everything: guessing is ${Number((100 / classes).toPrecision(3))} %`;
 
 /** Unit -> its place among the living, 1 for the first to go; 0 for those dead already. */
 function placesInQueue(order, goes) {

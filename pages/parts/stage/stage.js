@@ -573,6 +573,8 @@ function makeDeck(part, stage) {
     say(part.ratioWords, `${askedOf()}\n${p === start && start ? "cut already" : "requested"}`);
     say(part.accuracy, outcome ? percent(outcome.accuracy) : "?");
     part.accuracy.classList.toggle("unseen", !outcome);
+    const one = outcome && !absent(outcome.answer) && answersOne(outcome.answer, stage.model.C);
+    say(part.accuracyWords, one ? one.replace(": ", ":\n") : "test accuracy,\ncut once, not retrained");
     const answer = state.feed?.hand;
     const { achieved, achieved_hidden: hidden } = answer ?? { achieved: figures.achieved, achieved_hidden: figures.achievedHidden };
     const alone = ", by the slider alone"; // the figures of a set by hand come with the server's answer
@@ -604,14 +606,16 @@ function makeDeck(part, stage) {
     if (part.byHand.hidden) return;
     const set = [killed.size && `${killed.size} killed`, spared.size && `${spared.size} spared`].filter(Boolean).join(", ");
     const waits = saved ? "can only be counted by the server" : offline ? "waits for the server" : "is being counted …";
-    const told = answer ? `: test accuracy ${percent(answer.accuracy)}, cut once, not retrained` : ` ${state.veiled ? "is veiled" : waits}`;
+    const one = answer && !absent(answer.answer) ? `, ${answersOne(answer.answer, stage.model.C)}` : "";
+    const told = answer ? `: test accuracy ${percent(answer.accuracy)}, cut once, not retrained${one}` : ` ${state.veiled ? "is veiled" : waits}`;
     say(part.byHand, `By hand, on top of the slider: ${set}; what that costs${told}`);
   }
 
   /** Spoken words and guesses: not while the hand moves. */
   function settle() {
     const outcome = stage.model.outcome(state.percent);
-    const cost = outcome ? `, test accuracy ${percent(outcome.accuracy)}, cut once, not retrained` : "";
+    const one = outcome && !absent(outcome.answer) ? `, ${answersOne(outcome.answer, stage.model.C)}` : "";
+    const cost = outcome ? `, test accuracy ${percent(outcome.accuracy)}, cut once, not retrained${one}` : "";
     const names = outline.split(",");
     const layers = living(" of ").map((words, l) => `${names[l]}: ${words} neurons alive`);
     part.slider.setAttribute("aria-valuenow", state.percent);
