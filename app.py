@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from pages.parts import services, sidebar
+from pages.parts import link, services, sidebar
 
 st.set_page_config(page_title="Pruning Explorer", page_icon="✂️", layout="wide")
 services.settle()
 services.style()
+services.introduce()
 watch = [
     st.Page("pages/watch/live.py", title="A run, live", icon=":material/play_circle:", default=True),
     st.Page("pages/watch/runs.py", title="Stored runs", icon=":material/folder_open:"),
@@ -20,6 +21,7 @@ claims = [
 ]
 judge = [st.Page("pages/judge/judge.py", title="Judge", icon=":material/gavel:")]
 page = st.navigation({"Watch": watch, "Explore": explore, "Test the claims": claims, "Judge": judge})
+link.arrived(page.url_path)
 if page in watch:
     sidebar.draw()
 page.run()

@@ -47,18 +47,24 @@ TEXTS = """(root) => {
 
 
 class Server:
-    """`streamlit run app.py` on a free port, on a cache of its own; `gates` hold what it trains and works out."""
+    """`streamlit run app.py` on a free port, on a cache of its own; `gates` hold what it trains and works out. `prefix`: the path
+    under which the app lives, as behind a proxy."""
 
-    def __init__(self, cache: Path):
+    def __init__(self, cache: Path, prefix: str = ""):
         self.cache, self.store, self.log = cache, Store(cache), cache.with_name(f"{cache.name}.log")
         self.gates = Gates(cache.with_name(f"{cache.name}-gates"))
+        self.prefix = prefix
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.process = None
 
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def url(self, path: str = "") -> str:
-        return f"http://127.0.0.1:{self.port}/{path}"
+        return "/".join([self.origin, *filter(None, [self.prefix]), path])
 
     def start(self) -> None:
         environment = os.environ | {
@@ -70,6 +76,7 @@ class Server:
         environment.pop("PRUNING_DATA", None)
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
         command += ["--server.port", str(self.port), "--server.fileWatcherType", "none"]
+        command += ["--server.baseUrlPath", self.prefix]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL, stderr=log
@@ -123,9 +130,9 @@ def server(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def server_on(cache: Path):
+def server_on(cache: Path, prefix: str = ""):
     """A server of one's own; at the end none of its sessions has met an error."""
-    server = Server(cache)
+    server = Server(cache, prefix)
     server.start()
     try:
         yield server
@@ -159,7 +166,7 @@ class Visitor:
         self._server, self.page, self.context = server, page, page.context
         self.page.set_default_timeout(SECONDS)
         self.strangers, self.errors = [], []
-        own = (server.url(), f"ws://127.0.0.1:{server.port}/", "data:", "blob:")
+        own = (server.origin + "/", f"ws://127.0.0.1:{server.port}/", "data:", "blob:")
         self._listeners = {
             "request": lambda r: None if r.url.startswith(own) else self.strangers.append(r.url),
             "websocket": lambda s: None if s.url.startswith(own) else self.strangers.append(s.url),
@@ -262,7 +269,7 @@ class Pages:
             return
         page.goto("about:blank")
         page.mouse.move(0, 0)
-        origin = {"origin": server.url().rstrip("/"), "storageTypes": "local_storage,indexeddb,cache_storage"}
+        origin = {"origin": server.origin, "storageTypes": "local_storage,indexeddb,cache_storage"}
         session = page.context.new_cdp_session(page)
         session.send("Storage.clearDataForOrigin", origin)
         session.detach()

@@ -1,8 +1,7 @@
 """Does activation-based pruning lead to low rank? The singular values of a run as a film, through all its cuts."""
 
-from pages.parts import claims, films, services
+from pages.parts import claims, films
 
-services.visitor()
 claims.title(
     "Pruning makes the layers' weight matrices low-rank",
     "A layer with fewer living neurons has lower rank whichever neurons went. So: is the rank lower than the number of living "

@@ -15,6 +15,7 @@ from core import cards, criteria, datasets, judgement, results, spec
 from core.cards import CLAIMS, METHOD, Row, Setting
 from core.judgement import HERE, SHIPPED
 from core.study import ARMS, RATIOS, Study
+from pages.parts import link
 
 ORIGINS = {SHIPPED: "Shipped", HERE: "Run here"}
 COUNTS = {METHOD: "least active go (the text)", cards.INACTIVITY: "busiest go (released code)"}
@@ -83,7 +84,7 @@ def chosen(shipped: list[Row]) -> Choice:
     return choice
 
 
-def link() -> dict[str, str]:
+def in_link() -> dict[str, str]:
     """What the link says of the switches that are drawn."""
     return st.session_state.get("judge link", {})
 
@@ -193,8 +194,11 @@ class _Switches:
     def __init__(self):
         state = st.session_state
         # The whole link is kept: a run that ends half-way, since the browser asks anew, has settled only some switches by it.
-        if "judge asked" not in state:
-            state["judge asked"], state["judge wrong"] = st.query_params.to_dict(), []
+        if link.unread("switches") or "judge asked" not in state:
+            for name in NAMES:
+                for kept in (f"judge {name}", f"judge {name} here", f"judge kept {name}", f"judge kept {name} here"):
+                    state.pop(kept, None)
+            state["judge asked"], state["judge wrong"] = link.says(), []
             claim = state["judge asked"].get("claim", "pruning")
             if claim not in CLAIMS:
                 state["judge wrong"].append(f"claim “{claim[:30]}”")

@@ -7,7 +7,7 @@ import streamlit as st
 from core import scene
 from core.job import Job
 from core.store import StoredRun
-from pages.parts import library, queued, services, session
+from pages.parts import library, pair, queued, services, session
 
 
 def of(run: StoredRun) -> list[StoredRun]:
@@ -87,9 +87,7 @@ def _line(parent: StoredRun, run: StoredRun) -> None:
     if compare.button(
         "Compare", key=f"compare {run.key}", width="stretch", help="Side by side with the run it comes from."
     ):
-        st.session_state["compare"] = [parent.key, run.key]
-        for place in range(2):
-            st.session_state.pop(f"compare {place}", None)
+        pair.choose(parent.key, run.key)
         st.switch_page("pages/watch/compare.py")
     undo.button(
         "Undo", key=f"undo {run.key}", on_click=_undo, args=(run.key,), width="stretch", disabled=bool(job and job.live),

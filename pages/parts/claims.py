@@ -16,7 +16,7 @@ import streamlit as st
 from core.job import Job
 from core.store import StoredRun
 from core.verdicts import Verdict
-from pages.parts import library, services, session
+from pages.parts import library, link, services, session
 
 STYLE = Path(__file__).parent / "claims" / "page.css"
 SIGNS = {"holds": "●", "in part": "◐", "fails": "○", "can't tell": "?"}  # read without colour
@@ -65,7 +65,10 @@ def chosen(*, pruned: bool = True) -> StoredRun | None:
             help="Any stored run, newest first; one that is still training is followed.",
         )  # fmt: skip
     state["claims kept"] = key
-    _to_link(key)
+    before = link.says()
+    link.put(
+        {"run": key}, kept=before if before.get("run", key) == key else ()
+    )  # the browser's own part is about the run
     problem, of = state.get("claims problem", ("", key))
     if problem and of == key:
         st.warning(problem)
@@ -90,9 +93,9 @@ def _is_cut(run: StoredRun) -> bool:
 
 def _wanted(runs: dict[str, StoredRun]) -> str:
     state, watched = st.session_state, session.watched()
-    if "claims read" not in state:
-        state["claims read"], state["claims watched"] = True, watched if watched in runs else None
-        linked = st.query_params.get("run")
+    if link.unread("claims"):
+        state["claims watched"] = watched if watched in runs else None
+        linked = link.says().get("run")
         first = next(one for one in (linked, watched, services.example_key(), next(iter(runs))) if one in runs)
         if linked and linked != first:
             text = "The link names a run that is not stored here, or that was never cut; another one is shown."
@@ -105,10 +108,3 @@ def _wanted(runs: dict[str, StoredRun]) -> str:
         if known in runs:
             return known
     return next(iter(runs))
-
-
-def _to_link(key: str) -> None:
-    """The link names the run; what the browser itself keeps in it stays as long as the run does."""
-    before = st.query_params.to_dict()
-    if before.get("run") != key:
-        st.query_params.from_dict({"run": key} | ({} if "run" in before else before))

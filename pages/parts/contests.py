@@ -12,7 +12,7 @@ from core.factors import Retrained
 from core.job import Job
 from core.store import StoredRun, StoreError
 from core.verdicts import Verdict
-from pages.parts import claims, elements, queued, services, session
+from pages.parts import claims, elements, link, queued, services, session
 
 WORKING_SECONDS = 0.6
 CLAIM = "At the same rank, the pruned network beats PCA"
@@ -213,7 +213,7 @@ def _verdict(key: str, versions: tuple[int | str, ...], matching: str) -> Verdic
 
 def _matching() -> str:
     """How the networks are matched now: as switched in the picture, at first as the link says."""
-    told = st.session_state.get("contest", {}).get("matching") or st.query_params.get("match")
+    told = st.session_state.get("contest", {}).get("matching") or link.says().get("match")
     return told if told in MATCHINGS else MATCHINGS[0]
 
 

@@ -37,7 +37,7 @@ export default (await import(script)).default;
 
 _curves = _register("curves", "curves.js")
 _board = _register("board", "cells.js", "mosaic.js", "inspector.js", "spectra.js", "board.js")
-_visitor = _register("visitor", "cold.js", "blank.js", "keys.js", "visitor.js")
+_visitor = _register("visitor", "cold.js", "blank.js", "keys.js", "places.js", "visitor.js")
 _feed = _register("feed", "feed.js")
 VIEWS = ("who", "histogram", "neuron", "matrices", "singular", "cost", "classes")
 _stage = _register(

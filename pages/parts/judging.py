@@ -11,7 +11,7 @@ from core.cards import CLAIMS, DIRECTIONS, Row
 from core.job import Job
 from core.judgement import HERE, SHIPPED
 from core.study import Kept, Study
-from pages.parts import agreeing, asking, claims, elements, queued, recomputing, services, session
+from pages.parts import agreeing, asking, claims, elements, link, queued, recomputing, services, session
 from pages.parts.asking import QUICK, Choice
 
 LIVE_SECONDS, IDLE_SECONDS = 1.0, 5.0
@@ -73,19 +73,15 @@ def _claim() -> str:
 
 def _first() -> str:
     """The card that the link opens; what is no claim is left to the switches to be told."""
-    if "judge first" not in st.session_state:
-        asked = st.query_params.get("claim")
+    if link.unread("claim") or "judge first" not in st.session_state:
+        asked = link.says().get("claim")
         st.session_state["judge first"] = asked if asked in CLAIMS else next(iter(CLAIMS))
     return st.session_state["judge first"]
 
 
 def _to_link() -> None:
     """The link names what is shown, and leaves what others put there."""
-    wanted = {"claim": _claim()} | asking.link()
-    before = st.query_params.to_dict()
-    others = {name: text for name, text in before.items() if name not in asking.NAMES}
-    if others | wanted != before:
-        st.query_params.from_dict(others | wanted)
+    link.put({"claim": _claim()} | asking.in_link(), kept=set(link.says()) - asking.NAMES)
 
 
 def _note() -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import film, scene
 from core.store import StoredRun, StoreError
-from pages.parts import elements, noted, services, session
+from pages.parts import elements, noted, pair, services, session
 
 GB = 2**30
 
@@ -45,9 +45,7 @@ def draw() -> None:
         session.watch(chosen[0].key, follow=False)
         st.switch_page("pages/watch/live.py")
     if middle.button("Side by side", disabled=len(chosen) != 2, width="stretch", help="Choose two rows above."):
-        st.session_state["compare"] = [run.key for run in chosen]
-        for place in range(2):
-            st.session_state.pop(f"compare {place}", None)
+        pair.choose(*(run.key for run in chosen))
         st.switch_page("pages/watch/compare.py")
     if right.button("Delete …", disabled=not chosen, width="stretch", help="Asks before anything is deleted."):
         _confirm(chosen)

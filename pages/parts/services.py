@@ -124,12 +124,16 @@ def empty_blob(**words: str | None) -> bytes:
 
 def visitor() -> str:
     """Who is looking: a token that this browser keeps, so that a reload is the same person."""
+    return st.session_state.get("introduced") or st.session_state["session token"]
+
+
+def introduce() -> None:
+    """Asks the browser who it is; on every page, since what a browser needs on all of them comes with it."""
     stand_in = st.session_state.setdefault("session token", uuid.uuid4().hex)
     # In a fragment: the browser's answer is then a fragment's rerun, which waits for its turn. A rerun of the whole page
     # would break into the callback of a button that was pressed meanwhile, as soon as that looks at the session's state, and
     # the press would be lost.
     st.fragment(_introduce)(stand_in)
-    return st.session_state.get("introduced") or stand_in
 
 
 def _introduce(stand_in: str) -> None:

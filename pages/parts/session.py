@@ -9,7 +9,7 @@ import streamlit as st
 
 from core import datasets
 from core.store import StoreError
-from pages.parts import services
+from pages.parts import link, services
 
 HURRY_SECONDS = 2.0  # after a command the page looks often, until the worker has answered
 REFUSAL_SECONDS = 12.0
@@ -30,17 +30,25 @@ def watched() -> str | None:
 
 
 def open_from_link() -> None:
-    """On a session's first run, watches the run that the link names."""
-    wanted = st.query_params.get("run")
-    if wanted and watched() is None and "link read" not in st.session_state:
+    """Watches the run that the link names, where it is to be read; come back to, a page may also name none."""
+    if not link.unread("watched"):
+        return
+    wanted = link.says().get("run")
+    if link.came_back() and wanted != watched():
+        st.session_state.pop("watching", None)
+    if wanted and watched() is None:
         job = services.board().job(wanted)
         try:
             if not (job and job.live):  # one that waits in the queue has nothing stored yet
                 services.store_of(wanted).open(wanted)
             watch(wanted, follow=True)
         except StoreError as error:
-            st.session_state["link problem"] = f"The link names a run that is not here: {error}."
-    st.session_state["link read"] = True
+            link.asked_in_vain(f"The link names a run that is not here: {error}.")
+
+
+def in_link() -> dict[str, str]:
+    """What the address says of the run that is watched."""
+    return {"run": watched()} if watched() else {}
 
 
 def hurry() -> None:

@@ -194,6 +194,26 @@ function isFree(event, own = null) {
 const parts = (root) => Object.fromEntries([...root.querySelectorAll("[data-part]")].map((e) => [e.dataset.part, e]));
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+/**
+ * The address says these values from now on, null for no longer, without a word to the server; every other one stays. What the
+ * server has yet to hear of is kept by visitor/places.js when the server writes.
+ */
+function writeAddress(values) {
+  const url = new URL(location.href);
+  window.pruningOwnInAddress ||= new Set();
+  for (const [name, value] of Object.entries(values)) {
+    window.pruningOwnInAddress.add(name);
+    if (absent(value)) url.searchParams.delete(name);
+    else url.searchParams.set(name, value);
+  }
+  if (url.href === location.href) return;
+  try {
+    history.replaceState(history.state, "", url);
+  } catch {
+    // A browser limits how often the address may change; the next rest tries again.
+  }
+}
+
 /** Writes only what changed, so that nothing is laid out again for the same words. */
 function say(element, words) {
   if (element.textContent !== words) element.textContent = words;

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import criteria, datasets, numerals, spec
 from core.spec import PenaltySpec, PruningSpec, RunSpec
-from pages.parts import noted, session
+from pages.parts import link, noted, session
 
 NONE = "no pruning"
 FIRST = ("activation-frequency", "magnitude", "random-matched", "inactivity")
@@ -34,14 +34,17 @@ OF_THE_PENALTY = ("lambda", "every")
 
 
 def draw() -> None:
-    """Draws the sidebar on every page and keeps the link in step; `chosen` gives the result."""
+    """Draws the sidebar and opens the run that the link names; `chosen` gives the result, `in_link` what the link is to say."""
     state = st.session_state
-    if "choice" not in state:
+    if link.unread("choice") or "choice" not in state:
         state["choice"] = _from_link()
+        for name in state["choice"]:
+            state.pop(f"choose {name}", None)
     for name, value in state["choice"].items():
         # Written anew in every run, not only once: else a rerun that overtakes the browser's first drawing of a control
         # finds it at its lowest value.
         state[f"choose {name}"] = state.get(f"choose {name}", _shown(name, value))
+    session.open_from_link()
     with st.sidebar:
         _presets()
         _main_controls()
@@ -51,7 +54,12 @@ def draw() -> None:
             _penalty_controls()
     state["choice problem"] = ""
     state["choice"] = {name: _said(name, known) for name, known in state["choice"].items()}
-    _to_link(state["choice"])
+
+
+def in_link() -> dict[str, str]:
+    """What the link is to say of the choice, and of the run that is watched."""
+    wanted = {name: str(value) for name, value in st.session_state["choice"].items() if value != TEXT[name]}
+    return wanted | session.in_link()
 
 
 def _shown(name: str, value: Any) -> Any:
@@ -118,7 +126,7 @@ def _widths(text: str) -> tuple[int, ...]:
 def _from_link() -> dict[str, Any]:
     """The paper's protocol, changed by what the link says. What the link says wrongly is told and left out."""
     choice = dict(TEXT)
-    for name, text in st.query_params.items():
+    for name, text in link.says().items():
         if name not in choice:
             continue
         kind = type(choice[name])
@@ -128,9 +136,7 @@ def _from_link() -> dict[str, Any]:
             value = None
         problem = value is None or not _possible(name, value)
         if problem:
-            st.session_state["link problem"] = (
-                f"The link asks for {name} = {text!r}, which is not possible; {choice[name]} it is."
-            )
+            link.asked_in_vain(f"The link asks for {name} = {text!r}, which is not possible; {choice[name]} it is.")
         else:
             choice[name] = value
     return choice
@@ -143,16 +149,6 @@ def _possible(name: str, value: Any) -> bool:
     if options:
         return value in options()
     return rule is None or rule[0] <= value <= rule[1]
-
-
-def _to_link(choice: dict[str, Any]) -> None:
-    wanted = {name: str(value) for name, value in choice.items() if value != TEXT[name]}
-    if st.session_state.get("watching"):
-        wanted["run"] = st.session_state["watching"]
-    elif "link read" not in st.session_state and "run" in st.query_params:
-        wanted["run"] = st.query_params["run"]  # the page, which is drawn after the sidebar, has yet to read it
-    if wanted != st.query_params.to_dict():
-        st.query_params.from_dict(wanted)
 
 
 # -- the controls ---------------------------------------------------------------------------------------------------

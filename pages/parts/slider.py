@@ -10,23 +10,24 @@ import streamlit as st
 from core import criteria, masks
 from core.atlas import Choice
 from core.store import StoredRun, StoreError
-from pages.parts import atlases, branches, elements, library, noted, services, session
+from pages.parts import atlases, branches, elements, library, link, noted, services, session
 
 WORKING_SECONDS = 0.6
 KEPT = ("slider run", "slider epoch", "slider criterion", "slider beside", "slider scope")
+OF_THE_BROWSER = ("cut", "layer", "neuron", "view", "lecture")  # what the stage itself keeps in the link
 LECTURE = Path(__file__).parent / "lecture.css"
 
 
 def draw(visitor: str) -> None:
     """The whole page."""
-    lecture = st.query_params.get("lecture") == "1"
+    lecture = link.says().get("lecture") == "1"
     if lecture:
         st.html(LECTURE)
     choice, run = _chosen()
     if choice is None:
         st.info("Nothing is stored yet. Train a network on the page “A run, live”, then come back.")
         return
-    _to_link(choice)
+    link.put(_in_link(choice), kept=OF_THE_BROWSER)
     st.session_state["slider choice"], st.session_state["slider visitor"] = choice, visitor
     job, problem = None, None
     try:
@@ -104,12 +105,13 @@ def _choose(runs: dict[str, StoredRun]) -> tuple[Choice, StoredRun]:
         help="Further criteria whose accuracy is drawn beside it. Magnitude and random neurons always are.",
     )  # fmt: skip
     scope = st.selectbox("Scope: what is ranked", list(masks.SCOPES), key="slider scope", format_func=masks.SCOPES.get)
+    choice = Choice(key, epoch, criterion, scope)
     st.link_button(
-        "Lecture mode", _lecture_link(Choice(key, epoch, criterion, scope)), icon=":material/co_present:", width="stretch",
+        "Lecture mode", link.to("slider", lecture="1", **_in_link(choice)), icon=":material/co_present:", width="stretch",
         help="No sidebar, large type, outcomes veiled until Reveal. Opens in a tab of its own.",
     )  # fmt: skip
     state["slider kept"] = {name: state[name] for name in KEPT}
-    return Choice(key, epoch, criterion, scope), runs[key]
+    return choice, runs[key]
 
 
 def _more() -> tuple[str, ...]:
@@ -124,33 +126,31 @@ def to_the_end() -> None:
 
 
 def _read_link(runs: dict[str, StoredRun]) -> None:
-    """On the page's first run of a session: the link's choice, else the run that was being watched, else the shipped
-    network."""
-    state, link = st.session_state, st.query_params
-    if "slider read" in state:
+    """Where the link is to be read: its choice, else the run that was being watched, else the shipped network."""
+    state, says = st.session_state, link.says()
+    if not link.unread("slider"):
         if state.get("slider run") not in runs:
             state.pop("slider run", None)
         return
-    state["slider read"] = True
-    wanted = link.get("run") or session.watched()
+    wanted = says.get("run") or session.watched()
     if wanted in runs:
         state["slider run"] = wanted
     else:
-        if link.get("run"):
+        if says.get("run"):
             _tell("The link names a run that is not stored here; another one is shown.")
         state["slider run"] = services.example_network() or next(iter(runs))
-    if "epoch" in link:
-        epoch = int(link["epoch"]) if link["epoch"].isdecimal() else -1
+    if "epoch" in says:
+        epoch = int(says["epoch"]) if says["epoch"].isdecimal() else -1
         if epoch in runs[state["slider run"]].epochs:
             state["slider epoch"] = epoch
         else:
-            _tell(f"The link asks for epoch {link['epoch']}, which is not stored; the last one is shown.")
+            _tell(f"The link asks for epoch {says['epoch']}, which is not stored; the last one is shown.")
     for name, param, allowed in (("criterion", "by", criteria.names()), ("scope", "scope", list(masks.SCOPES))):
-        if link.get(param) in allowed:
-            state[f"slider {name}"] = link[param]
-        elif param in link:
-            _tell(f"The link asks for {param} = {link[param]!r}, which is not there; allowed are {', '.join(allowed)}.")
-    _read_beside(link.get("beside", ""))
+        if says.get(param) in allowed:
+            state[f"slider {name}"] = says[param]
+        elif param in says:
+            _tell(f"The link asks for {param} = {says[param]!r}, which is not there; allowed are {', '.join(allowed)}.")
+    _read_beside(says.get("beside", ""))
 
 
 def _read_beside(text: str) -> None:
@@ -161,19 +161,10 @@ def _read_beside(text: str) -> None:
     st.session_state["slider beside"] = [name for name in names if name not in unknown]
 
 
-def _to_link(choice: Choice) -> None:
-    """The link names what is shown; what the browser itself keeps in it (the ratio, the neuron) stays."""
+def _in_link(choice: Choice) -> dict[str, str]:
+    """What the link says of what is shown."""
     wanted = {"run": choice.run, "epoch": str(choice.epoch), "by": choice.criterion, "scope": choice.scope}
-    wanted |= {"beside": ",".join(_more())} if _more() else {}
-    kept = {
-        name: st.query_params[name] for name in ("cut", "layer", "neuron", "view", "lecture") if name in st.query_params
-    }
-    if wanted | kept != st.query_params.to_dict():
-        st.query_params.from_dict(wanted | kept)
-
-
-def _lecture_link(choice: Choice) -> str:
-    return f"/slider?lecture=1&run={choice.run}&epoch={choice.epoch}&by={choice.criterion}&scope={choice.scope}"
+    return wanted | ({"beside": ",".join(_more())} if _more() else {})
 
 
 # -- what changes while it is shown ----------------------------------------------------------------------------------
@@ -208,7 +199,7 @@ def _follow(choice: Choice, run: StoredRun, visitor: str, working: bool, shown: 
     hand = st.session_state.get("slider hand")
     news = atlases.news(choice, run, told, epochs, hand, st.session_state.get("slider said", ""))
     elements.feed(news | {"branch": branches.answer(run)}, key="feed")
-    if st.query_params.get("lecture") != "1":
+    if link.says().get("lecture") != "1":
         branches.draw(run, visitor)
     if st.session_state.get("slider busy") and not _busy(choice, run):
         st.session_state["slider busy"] = False

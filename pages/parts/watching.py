@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun
-from pages.parts import controls, elements, noted, queued, replay, services, session
+from pages.parts import controls, elements, link, noted, queued, replay, services, session, sidebar
 from pages.parts.services import Look
 
 LIVE_SECONDS, IDLE_SECONDS, REPLAY_SECONDS = 0.4, 3.0, 0.6
@@ -38,6 +38,9 @@ def _pace() -> float:
 def _poll(spec: RunSpec | None, visitor: str, pace: float) -> None:
     job = _follow()
     key = session.watched()
+    link.put(
+        sidebar.in_link()
+    )  # here, for a run is also joined, started and left without a word to the rest of the page
     if key:
         services.board().seen(key, visitor)
         if job and _waits_for_news(job, visitor):
@@ -149,7 +152,8 @@ def _moment(look: Look, job: Job | None, room: DeltaGenerator | None, visitor: s
 def _to_the_slider(run: StoredRun, epoch: int) -> None:
     text = "Every ratio from 0 to 100 % for this very network, at the speed of the hand."
     if st.button("Drag one slider over this network", icon=":material/tune:", help=text, key="to the slider"):
-        st.session_state.update({"slider read": True, "slider run": run.key, "slider epoch": epoch})
+        link.settle("slider")
+        st.session_state.update({"slider run": run.key, "slider epoch": epoch})
         st.switch_page("pages/explore/slider.py")
 
 

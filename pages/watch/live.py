@@ -2,12 +2,10 @@
 
 import streamlit as st
 
-from pages.parts import download, services, session, sidebar, watching
+from pages.parts import download, link, services, sidebar, watching
 
 visitor = services.visitor()
-session.open_from_link()
-if problem := st.session_state.pop("link problem", None):
-    st.warning(problem)
+link.tell(sidebar.in_link())
 try:
     spec = sidebar.chosen()
 except ValueError as error:

@@ -172,16 +172,7 @@ function makeContest(root, report) {
     clearTimeout(resting);
     resting = setTimeout(() => {
       say(part.said, part.reading.textContent);
-      const url = new URL(location.href);
-      url.searchParams.set("match", memory.matching);
-      if (stops[memory.stop]?.match) url.searchParams.delete("at");
-      else url.searchParams.set("at", stops[memory.stop]?.sum);
-      if (url.href === location.href) return;
-      try {
-        history.replaceState(history.state, "", url);
-      } catch {
-        // A browser limits how often the address may change; the next rest tries again.
-      }
+      writeAddress({ match: memory.matching, at: stops[memory.stop]?.match ? null : stops[memory.stop]?.sum });
     }, 180);
   }
 

@@ -655,18 +655,10 @@ function filmLink() {
 }
 
 function filmToLink(model, at, choices) {
-  const url = new URL(location.href);
-  url.searchParams.set("at", `${model.epoch[at]}.${model.stage(at)}`);
-  for (const [name, first] of [["show", "values"], ["scale", "linear"], ["against", "before"], ["numbers", "all"], ["figure", "rank"]]) {
-    if (choices[name] === first) url.searchParams.delete(name);
-    else url.searchParams.set(name, choices[name]);
-  }
-  if (url.href === location.href) return;
-  try {
-    history.replaceState(history.state, "", url);
-  } catch {
-    // A browser limits how often the address may change; the next rest tries again.
-  }
+  const said = { at: `${model.epoch[at]}.${model.stage(at)}` };
+  const usual = { show: "values", scale: "linear", against: "before", numbers: "all", figure: "rank" };
+  for (const [name, first] of Object.entries(usual)) said[name] = choices[name] === first ? null : choices[name];
+  writeAddress(said);
 }
 
 export default keepMounted(".film", (root) => makeFilm(root));

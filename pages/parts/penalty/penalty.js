@@ -29,15 +29,7 @@ function penaltyFromLink() {
   return text !== null && /^[1-9]\d{0,3}$/.test(text) ? Number(text) - 1 : undefined;
 }
 
-function penaltyToLink(place) {
-  const url = new URL(location.href);
-  url.searchParams.set("cut", place + 1);
-  try {
-    history.replaceState(history.state, "", url);
-  } catch {
-    // A browser limits how often the address may change; the next choice tries again.
-  }
-}
+const penaltyToLink = (place) => writeAddress({ cut: place + 1 });
 
 function makePenalty(root) {
   const part = parts(root);

@@ -436,20 +436,8 @@ function fromLink() {
   };
 }
 
-/** Keeps the address up to date without a word to the server; every other parameter stays as it is. */
 function writeLink({ percent, picked, layer, view, lecture }) {
-  const url = new URL(location.href);
-  const put = (name, value) => (absent(value) ? url.searchParams.delete(name) : url.searchParams.set(name, value));
-  put("cut", percent);
-  put("layer", layer + 1);
-  put("neuron", picked?.unit);
-  if (lecture) put("view", view);
-  if (url.href === location.href) return;
-  try {
-    history.replaceState(history.state, "", url);
-  } catch {
-    // A browser limits how often the address may change; the next rest tries again.
-  }
+  writeAddress({ cut: percent, layer: layer + 1, neuron: picked?.unit, ...(lecture && { view }) });
 }
 
 // ---- the slider ----

@@ -10,7 +10,8 @@ function blankPage() {
   const app = document.querySelector('[data-testid="stApp"]');
   const main = document.querySelector('[data-testid="stMainBlockContainer"] [data-testid="stVerticalBlock"]');
   const idle = app?.dataset.testScriptState === "notRunning" && app.dataset.testConnectionState === "CONNECTED";
-  return Boolean(idle && main && !main.childElementCount);
+  const own = [...(main?.children || [])].filter((one) => !one.querySelector(".st-key-visitor") && !one.matches(".st-key-visitor"));
+  return Boolean(idle && main && !own.length);
 }
 
 function watchForBlankPage() {

@@ -13,17 +13,20 @@ function visitorToken() {
   }
 }
 
-const told = new WeakSet();
+const setters = new WeakMap(); // the newest: Streamlit makes new ones at every run
 
 export default function ({ parentElement, data, setStateValue }) {
-  if (told.has(parentElement)) return;
-  told.add(parentElement);
+  const first = !setters.has(parentElement);
+  setters.set(parentElement, setStateValue);
+  if (!first) return;
   // Out of the flow, or Streamlit would leave a gap for an element that shows nothing.
   const box = (parentElement.host || parentElement).closest('[data-testid="stElementContainer"]');
   if (box) box.style.position = "absolute";
-  watchForFalseAlarm();
   watchForBlankPage();
   watchForShortcuts();
+  onePlaceForEachPage();
   const token = visitorToken();
-  if (data?.known !== token) setStateValue("token", token);
+  afterFalseAlarm(() => {
+    if (data?.known !== token) setters.get(parentElement)("token", token);
+  });
 }

@@ -1,0 +1,84 @@
+"""The link: what the address says of the page, read and written here only, and the addresses of other pages.
+
+page = link.arrived(page.url_path)              # app.py, once a run
+if link.unread("run"): …link.says().get("run")  # at the page's first run, and when the browser's Back or Forward brought it
+link.put({"run": key}, kept=("cut", "view"))    # now the address says this, and what the browser itself keeps in it of `kept`
+link.to("slider", run=key, lecture="1")         # leads there under any path that the app is served from
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+
+def arrived(page: str) -> None:
+    """Notes which page is drawn, and whether it was come back to: then its address says what is to be shown, whatever this
+    session has looked at since."""
+    state, run = st.session_state, get_script_run_ctx()
+    if run and run.is_history_navigation:
+        state["link back"] = set()
+    elif page != state.get("link page"):
+        state.pop("link back", None)
+    state["link page"] = page
+
+
+def says() -> dict[str, str]:
+    """What the address says."""
+    return st.query_params.to_dict()
+
+
+def came_back() -> bool:
+    """Whether the browser's Back or Forward led to the page."""
+    return "link back" in st.session_state
+
+
+def unread(name: str) -> bool:
+    """Whether what goes by `name` has yet to be read from the address; from now on it has been."""
+    state = st.session_state
+    readers = [state.setdefault("link read", set())]
+    readers += [state["link back"]] if came_back() else []
+    first = any(name not in names for names in readers)
+    for names in readers:
+        names.add(name)
+    return first
+
+
+def settle(name: str) -> None:
+    """What goes by `name` was chosen in another way than by the address, which is not to be asked any more."""
+    unread(name)
+
+
+def asked_in_vain(text: str) -> None:
+    """Keeps a sentence on what the link asks for and cannot have, for `tell`."""
+    st.session_state["link in vain"] = (text, None)
+
+
+def tell(shown: dict[str, str]) -> None:
+    """Says what the link asked for in vain, as long as the page shows what it showed then."""
+    text, of = st.session_state.get("link in vain", ("", None))
+    if text and of in (None, shown):
+        st.session_state["link in vain"] = (text, shown)
+        st.warning(text)
+
+
+def put(wanted: dict[str, str], kept: Iterable[str] = ()) -> None:
+    """Lets the address say `wanted`, and of what it says now only what is named in `kept`.
+
+    Not before the browser has introduced itself: from then on (visitor/places.js) a page has one place in its history, however
+    often its address changes.
+    """
+    if st.context.url is not None and "introduced" not in st.session_state:
+        return
+    before = says()
+    after = wanted | {name: before[name] for name in kept if name in before}
+    if after != before:
+        st.query_params.from_dict(after)
+
+
+def to(page: str, **query: str) -> str:
+    """The address of a page from any other one, without a word on where the app itself is served."""
+    return f"{page or '.'}?{urlencode(query)}"
