@@ -7,7 +7,6 @@ from pages.parts import link, services, sidebar
 st.set_page_config(page_title="Pruning Explorer", page_icon="✂️", layout="wide")
 services.settle()
 services.style()
-services.introduce()
 watch = [
     st.Page("pages/watch/live.py", title="A run, live", icon=":material/play_circle:", default=True),
     st.Page("pages/watch/runs.py", title="Stored runs", icon=":material/folder_open:"),
@@ -22,6 +21,7 @@ claims = [
 judge = [st.Page("pages/judge/judge.py", title="Judge", icon=":material/gavel:")]
 page = st.navigation({"Watch": watch, "Explore": explore, "Test the claims": claims, "Judge": judge})
 link.arrived(page.url_path)
+services.introduce()  # once the page is known: its rerun, which may come at once, is then of this page
 if page in watch:
     sidebar.draw()
 page.run()
