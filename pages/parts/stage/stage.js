@@ -6,6 +6,7 @@
 // Kept as long as the page is open, so that one who leaves the stage and comes back finds it as it was.
 const stageMemory = { percent: null, picked: null, layer: 0, view: 4, guesses: [], hand: null, handOf: "", choices: {} };
 const SWEEP_SECONDS = 12; // of the play button, from the start to 100 %
+const CALM_STRIDE = 10; // percents a step where a person wants less motion: one in a second or so
 const REST = 180; // ms without a change after which the hand counts as at rest
 const HEALTH_EVERY = 5000;
 const LECTURE_VIEWS = ["histogram", "matrices", "singular", "cost", "classes", "neuron"]; // by the keys 1 to 6
@@ -470,7 +471,7 @@ function makeSlider(part, { get, start, move, hold }) {
   };
 }
 
-/** Sweeps by the clock, so that a slow computer drops percents and not the pace. */
+/** Sweeps by the clock, so that a slow computer drops percents and not the pace; where motion is to be reduced, in a few steps. */
 function makePlayer({ from, span, move, playing }) {
   let frame = 0;
   function stop() {
@@ -482,12 +483,13 @@ function makePlayer({ from, span, move, playing }) {
   function start() {
     const begin = from();
     const pace = span() / SWEEP_SECONDS; // percents a second
+    const stride = calm() ? CALM_STRIDE : 1;
     let passed = 0;
     let last = null;
     const step = (now) => {
       passed += last === null ? 0 : Math.min(0.25, (now - last) / 1000); // a tab that was away does not leap
       last = now;
-      const percent = Math.min(100, Math.floor(begin + passed * pace));
+      const percent = Math.min(100, begin + stride * Math.floor((passed * pace) / stride));
       frame = requestAnimationFrame(step);
       move(percent);
       if (percent >= 100) stop();
