@@ -49,12 +49,12 @@ def accuracy(courses: Sequence[Course]) -> go.Figure:
             showlegend=False,
         )
     figure.update_layout(
-        title="Validation accuracy; crosses: right after a cut",
+        title="Validation accuracy;<br>crosses: right after a cut",
         xaxis={"title": {"text": "epoch", "font": {"size": 20}}, "tickfont": {"size": 18}},
         yaxis={"title": {"text": "validation images right, %", "font": {"size": 20}}, "tickfont": {"size": 18}},
         title_font={"size": 22},
         height=460,
-        margin={"l": 70, "r": 20, "t": 60, "b": 60},
+        margin={"l": 70, "r": 20, "t": 80, "b": 60},
         legend={"orientation": "h", "y": -0.22, "font": {"size": 18}},
         hovermode="closest",
     )

@@ -17,7 +17,7 @@ both = pair.chosen(runs)
 link.tell(pair.in_link(both))
 link.put(sidebar.in_link() | pair.in_link(both))
 logs = [services.store_of(run.key).log(run.key) for run in both]
-courses = [Course(f"{name}: {run.label} ({run.key[:4]})", log) for name, run, log in zip("AB", both, logs, strict=True)]
+courses = [Course(name, log) for name, log in zip("AB", logs, strict=True)]
 st.plotly_chart(figures.accuracy(courses), width="stretch", key="compare chart")
 for name, run, column in zip("AB", both, st.columns(2), strict=True):
     with column:

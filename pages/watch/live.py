@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import download, link, services, sidebar, watching
+from pages.parts import download, link, services, session, sidebar, watching
 
 visitor = services.visitor()
 link.tell(sidebar.in_link())

@@ -58,17 +58,17 @@ function validPoints(header, x, y) {
 
 /** Which words fit over the cuts, the newest first: a row of ratios, and under it a row of what each cut cost. */
 function cutWords(cuts, x, panel, em) {
-  const row = (half) => {
+  const row = (half, over) => { // over: how far words may reach over the left end, where the axis has its own
     const taken = [];
     return [...cuts].reverse().flatMap((cut) => {
-      const centre = Math.min(Math.max(x(cut.epoch), panel.x + half - 3 * em), panel.x + panel.w - half + em);
+      const centre = Math.min(Math.max(x(cut.epoch), panel.x + half - over), panel.x + panel.w - half + em);
       if (taken.some((other) => Math.abs(other - centre) < 2 * half)) return [];
       taken.push(centre);
       return [{ cut, centre }];
     });
   };
-  const crowded = cuts.length > 1 && cuts.length !== row(1.9 * em).length;
-  return { ratios: row((crowded ? 1.3 : 1.9) * em), costs: row(3.15 * em), sign: crowded ? "" : "✕ " };
+  const crowded = cuts.length > 1 && cuts.length !== row(1.9 * em, 3 * em).length;
+  return { ratios: row((crowded ? 1.3 : 1.9) * em, 3 * em), costs: row(3.15 * em, 0), sign: crowded ? "" : "✕ " };
 }
 
 function drawPanel(group, panel, { xs, ys, x, y, yWord, xTitle }) {

@@ -21,6 +21,8 @@ function judgeSpan(strips, { more = [], shares = false } = {}) {
   return [...points, ...ends];
 }
 
+const JUDGE_LEAST = 9; // em that a scale needs to be read
+
 /** A scale from values to places, with room at both ends; what lies beyond is put at the end. */
 function judgeScale(values, from, to, room = 0.06) {
   let [low, high] = [Math.min(...values), Math.max(...values)];
@@ -51,6 +53,34 @@ function judgeGrid(nodes, scale, { top, base, em, wide, word, title }) {
     if (labelled) nodes.push(svg("text", { x: scale.at(v), y: base, dy: "1.15em", "text-anchor": "middle" }, word(v)));
   }
   nodes.push(svg("text", { x: scale.middle ?? (scale.at(scale.low) + scale.at(scale.high)) / 2, y: base, dy: "2.35em", "text-anchor": "middle" }, title));
+}
+
+/**
+ * Where the two halves of a card's figure lie: beside each other, the names before both; under each other where that leaves too
+ * little room to read them, the names over their rows. Of each half the ends of its scale, its top and foot, the middle of row i. `skip`:
+ * of so many first rows the second half says nothing.
+ */
+function judgeHalves({ wide, em, names, rows, row, above = 0, skip = 0 }) {
+  const [top, foot] = [1.6 * em, 2.7 * em];
+  const base = top + row * rows;
+  const left = plotWide(names, em) + 0.6 * em;
+  const last = plotWide(["? can't tell yet"], em) + 0.4 * em;
+  const split = left + 0.44 * (wide - left - last - 1.8 * em);
+  const y = (i) => top + row * (i + 0.5) - above;
+  if (split - left > JUDGE_LEAST * em) {
+    const half = (from, to) => ({ from, to, top, base, y });
+    const named = (half_, i) => ({ x: 0, y: half_.y(i) });
+    const judged = (half_, i) => ({ x: wide - last + 0.4 * em, y: half_.y(i) });
+    return { tall: base + foot, one: half(left, split), two: half(split + 1.8 * em, wide - last), named, judged, under: false };
+  }
+  const high = row + 1.3 * em;
+  const half = (begin, gone) => ({ from: 0.8 * em, to: wide - 1.2 * em, top: begin, base: begin + high * (rows - gone), y: (i) => begin + high * (i - gone + 1) - 0.5 * row - above });
+  const one = half(top, 0);
+  const two = half(one.base + foot + top, skip);
+  const over = (half_, i) => half_.y(i) - 0.5 * row - 0.65 * em + above;
+  const named = (half_, i) => ({ x: 0, y: over(half_, i) });
+  const judged = (half_, i) => ({ x: wide, y: over(half_, i), "text-anchor": "end" });
+  return { tall: two.base + foot, one, two, named, judged, under: true };
 }
 
 const judgeRight = (scale) => (scale.bent ? "% right, uneven scale" : "test images right, in %");
@@ -203,27 +233,20 @@ function makeJudge(root, report) {
   function differences(now, wide) {
     const em = theme.size;
     const { arms, decisions } = now;
-    const row = 1.75 * em;
-    const [top, foot] = [1.5 * em, 2.7 * em];
-    const base = top + row * arms.length;
-    size(base + foot);
-    const left = plotWide(arms.map((arm) => arm.short), em) + 0.6 * em;
-    const last = plotWide(["? can't tell yet"], em) + 0.4 * em;
-    const room = wide - left - last - 1.8 * em;
-    const split = left + 0.44 * room;
-    const begin = split + 1.8 * em;
-    const y = (i) => top + row * (i + 0.36);
+    const { tall, one: left, two: right, named, judged, under } = judgeHalves({ wide, em, names: arms.map((arm) => arm.short), rows: arms.length, row: 1.75 * em, above: 0.24 * em, skip: 1 });
+    size(tall);
+    const { y } = left;
     const { margin } = decisions[0];
     const values = judgeSpan(arms, { shares: true });
     const gaps = judgeSpan(decisions, { more: [0, -1.5 * margin, 1.5 * margin] });
-    const [value, gap] = [judgeShareScale(values, left, split), judgeScale(gaps, begin, wide - last)];
+    const [value, gap] = [judgeShareScale(values, left.from, left.to), judgeScale(gaps, right.from, right.to)];
     const nodes = [];
-    judgeGrid(nodes, value, { top, base, em, wide: split - left, word: (v) => compact(Number(v.toFixed(3))), title: judgeRight(value) });
-    nodes.push(svg("rect", { class: "margin", x: gap.at(-margin), width: gap.at(margin) - gap.at(-margin), y: top, height: base - top }));
-    judgeGrid(nodes, gap, { top, base, em, wide: wide - last - begin, word: (v) => judgeSigned(v, Number.isInteger(v) ? 0 : 1), title: `points; grey: up to ${compact(margin)} counts as none` });
-    nodes.push(svg("line", { class: "zero", x1: gap.at(0), x2: gap.at(0), y1: top, y2: base }));
-    nodes.push(svg("text", { class: "bold", x: left, y: 0.95 * em }, "every seed, pairs joined"));
-    nodes.push(svg("text", { class: "bold", x: begin, y: 0.95 * em }, `${arms[0].short} − the other`));
+    judgeGrid(nodes, value, { ...left, em, wide: left.to - left.from, word: (v) => compact(Number(v.toFixed(3))), title: judgeRight(value) });
+    nodes.push(svg("rect", { class: "margin", x: gap.at(-margin), width: gap.at(margin) - gap.at(-margin), y: right.top, height: right.base - right.top }));
+    judgeGrid(nodes, gap, { ...right, em, wide: right.to - right.from, word: (v) => judgeSigned(v, Number.isInteger(v) ? 0 : 1), title: `points; grey: up to ${compact(margin)} counts as none` });
+    nodes.push(svg("line", { class: "zero", x1: gap.at(0), x2: gap.at(0), y1: right.top, y2: right.base }));
+    nodes.push(svg("text", { class: "bold", x: under ? 0 : left.from, y: left.top - 0.55 * em }, "every seed, pairs joined"));
+    nodes.push(svg("text", { class: "bold", x: under ? 0 : right.from, y: right.top - 0.55 * em }, `${arms[0].short} − the other`));
     for (const seed of new Set(arms.flatMap((arm) => arm.points.map((point) => point[0])))) {
       const points = arms.map((arm, i) => {
         const found = arm.points.find((point) => point[0] === seed);
@@ -232,17 +255,18 @@ function makeJudge(root, report) {
       nodes.push(svg("path", { class: "seed", d: pen(points), "data-seed": seed }));
     }
     arms.forEach((arm, i) => {
-      nodes.push(svg("text", { class: i ? "strong" : "bold", x: 0, y: y(i), dy: "0.36em" }, arm.short));
+      nodes.push(svg("text", { class: i ? "strong" : "bold", ...named(left, i), dy: "0.36em" }, arm.short));
       judgeStrip(nodes, arm, value, y(i), em);
     });
     decisions.forEach((one, i) => {
       const arm = arms[i + 1];
       const from = gap.at(one.region === "not worse" ? -one.margin : one.margin);
-      nodes.push(svg("rect", { class: "true", x: from, width: wide - last - from, y: y(i + 1) + 0.84 * em, height: 0.14 * em }));
-      judgeStrip(nodes, { ...one, name: arm.name, short: `difference to ${arm.short}` }, gap, y(i + 1), em);
-      const mark = svg("text", { class: "bold", x: wide - last + 0.4 * em, y: y(i + 1), dy: "0.36em", "data-verdict": arm.name }, `${JUDGE_SIGNS[one.word]} ${one.word}`);
+      nodes.push(svg("rect", { class: "true", x: from, width: right.to - from, y: right.y(i + 1) + 0.84 * em, height: 0.14 * em }));
+      judgeStrip(nodes, { ...one, name: arm.name, short: `difference to ${arm.short}` }, gap, right.y(i + 1), em);
+      if (under) nodes.push(svg("text", { class: "strong", ...named(right, i + 1), dy: "0.36em" }, arm.short));
+      const mark = svg("text", { class: "bold", ...judged(right, i + 1), dy: "0.36em", "data-verdict": arm.name }, `${JUDGE_SIGNS[one.word]} ${one.word}`);
       nodes.push(mark);
-      if (!one.n) nodes.push(svg("text", { x: begin, y: y(i + 1), dy: "0.36em" }, arm.n ? "not paired: see below" : "no run yet"));
+      if (!one.n) nodes.push(svg("text", { x: right.from, y: right.y(i + 1), dy: "0.36em" }, arm.n ? "not paired: see below" : "no run yet"));
     });
     return nodes;
   }
@@ -250,29 +274,25 @@ function makeJudge(root, report) {
   function shares(now, wide) {
     const em = theme.size;
     const rows = now.decisions;
-    const row = 2.6 * em;
-    const [top, foot] = [1.6 * em, 2.7 * em];
-    const base = top + row * rows.length;
-    size(base + foot);
-    const left = plotWide(rows.map((one) => one.arm), em) + 0.6 * em;
-    const last = plotWide(["? can't tell yet"], em) + 0.4 * em;
-    const split = left + 0.44 * (wide - left - last);
-    const begin = split + 1.8 * em;
+    const { tall, one: left, two: right, named, judged, under } = judgeHalves({ wide, em, names: rows.map((one) => one.arm), rows: rows.length, row: 2.6 * em });
+    size(tall);
     const seeds = [...new Set(rows.flatMap((one) => one.points.map((point) => point[0])))].sort((a, b) => a - b);
-    const step = (split - left) / Math.max(1, seeds.length);
-    const x = (seed) => left + step * (seeds.indexOf(seed) + 0.5);
-    const y = (i) => top + row * (i + 0.5);
-    const share = judgeScale([0, 100], begin, wide - last, 0.02);
+    const step = (left.to - left.from) / Math.max(1, seeds.length);
+    const x = (seed) => left.from + step * (seeds.indexOf(seed) + 0.5);
+    const { y } = left;
+    const share = judgeScale([0, 100], right.from, right.to, 0.02);
     const nodes = [];
-    judgeGrid(nodes, { ...share, low: 0, high: 100, ticks: () => [0, 25, 50, 75, 100] }, { top, base, em, wide: wide - last - begin, word: axisWord, title: "share of all such runs, in %, with its interval" });
-    nodes.push(svg("text", { class: "bold", x: left, y: 0.95 * em }, "each run's own verdict"));
-    nodes.push(svg("text", { class: "bold", x: begin, y: 0.95 * em }, "most runs: right of the line"));
-    nodes.push(svg("line", { class: "zero", x1: share.at(100 * now.line), x2: share.at(100 * now.line), y1: top, y2: base }));
-    for (const seed of seeds) nodes.push(svg("text", { x: x(seed), y: base, dy: "1.15em", "text-anchor": "middle" }, `${seed}`));
-    nodes.push(svg("text", { x: (left + split) / 2, y: base, dy: "2.35em", "text-anchor": "middle" }, "seed"));
+    judgeGrid(nodes, { ...share, low: 0, high: 100, ticks: () => [0, 25, 50, 75, 100] }, { ...right, em, wide: right.to - right.from, word: axisWord, title: `share of all such runs, ${under ? "%" : "in %, with its interval"}` });
+    nodes.push(svg("text", { class: "bold", x: under ? 0 : left.from, y: left.top - 0.65 * em }, "each run's own verdict"));
+    nodes.push(svg("text", { class: "bold", x: under ? 0 : right.from, y: right.top - 0.65 * em }, "most runs: right of the line"));
+    nodes.push(svg("line", { class: "zero", x1: share.at(100 * now.line), x2: share.at(100 * now.line), y1: right.top, y2: right.base }));
+    const each = Math.ceil(plotWide([`${seeds.at(-1)}`, "0"], em) / step) || 1; // where there are many, not every seed has its number
+    for (const seed of seeds.filter((_, i) => i % each === 0)) nodes.push(svg("text", { x: x(seed), y: left.base, dy: "1.15em", "text-anchor": "middle" }, `${seed}`));
+    nodes.push(svg("text", { x: (left.from + left.to) / 2, y: left.base, dy: "2.35em", "text-anchor": "middle" }, "seed"));
     rows.forEach((one, i) => {
       const kind = judgeKind(i ? "control" : "activation-frequency");
-      nodes.push(svg("text", { class: i ? "strong" : "bold", x: 0, y: y(i), dy: "0.36em" }, one.arm));
+      nodes.push(svg("text", { class: i ? "strong" : "bold", ...named(left, i), dy: "0.36em" }, one.arm));
+      if (under) nodes.push(svg("text", { class: i ? "strong" : "bold", ...named(right, i), dy: "0.36em" }, one.arm));
       for (const [seed, word] of one.points) {
         const r = Math.min(0.5 * em, 0.36 * step);
         const here = { "data-seed": seed, "data-word": word };
@@ -285,11 +305,11 @@ function makeJudge(root, report) {
         nodes.push(sign);
         if (JUDGE_SHARES[word] === "half") nodes.push(svg("path", { class: `sign half ${kind}`, d: `M${x(seed)} ${y(i) - r}A${r} ${r} 0 0 0 ${x(seed)} ${y(i) + r}Z` }));
       }
-      if (!one.n) return nodes.push(svg("text", { x: begin, y: y(i), dy: "0.36em" }, "no run yet"));
-      nodes.push(svg("line", { class: `reach ${kind}`, x1: share.at(100 * one.low), x2: share.at(100 * one.high), y1: y(i), y2: y(i) }));
-      nodes.push(svg("path", { class: "mean", d: judgeDiamond(share.at((100 * one.holds) / one.n), y(i), 0.34 * em) }));
+      if (!one.n) return nodes.push(svg("text", { x: right.from, y: right.y(i), dy: "0.36em" }, "no run yet"));
+      nodes.push(svg("line", { class: `reach ${kind}`, x1: share.at(100 * one.low), x2: share.at(100 * one.high), y1: right.y(i), y2: right.y(i) }));
+      nodes.push(svg("path", { class: "mean", d: judgeDiamond(share.at((100 * one.holds) / one.n), right.y(i), 0.34 * em) }));
       const words = one.judged ? `${JUDGE_SIGNS[one.word]} ${one.word}` : "(control)";
-      nodes.push(svg("text", { class: one.judged ? "bold" : "", x: wide - last + 0.4 * em, y: y(i), dy: "0.36em" }, words));
+      nodes.push(svg("text", { class: one.judged ? "bold" : "", ...judged(right, i), dy: "0.36em" }, words));
     });
     return nodes;
   }
@@ -376,21 +396,31 @@ function makeJudge(root, report) {
     const arms = [...names.keys()];
     const row = 1.55 * em;
     const [top, foot] = [1.5 * em, 2.7 * em];
-    const base = top + row * arms.length;
-    part.all.style.height = `${base + foot}px`;
-    part.all.setAttribute("viewBox", `0 0 ${wide} ${base + foot}`);
-    const left = plotWide([...names.values()], em) + 0.6 * em;
-    const each = (wide - left - 0.5 * em) / panels.length;
+    const zeros = panels.map((one) => (one.zero ? `${digits(one.zero[0], 2)} to ${digits(one.zero[1], 2)}${NARROW}% of the weights zero` : "no pruned run yet"));
+    const heads = panels.map((one, p) => `asked ${compact(100 * one.ratio)}${NARROW}%, achieved ${zeros[p]}`);
+    let left = plotWide([...names.values()], em) + 0.6 * em;
+    const under = wide - left < panels.length * JUDGE_LEAST * em; // the panels then lie under each other, the names over their rows
+    if (under) left = 0.8 * em;
+    const high = under ? row + 1.3 * em : row;
+    const deep = top + high * arms.length + foot; // of a panel
+    const each = under ? wide - left : (wide - left - 0.5 * em) / panels.length;
+    const tall = under ? deep * panels.length : deep;
+    part.all.style.height = `${tall}px`;
+    part.all.setAttribute("viewBox", `0 0 ${wide} ${tall}`);
     const values = judgeSpan(panels.flatMap((one) => one.arms), { shares: true });
     const nodes = [];
-    arms.forEach((name, i) => nodes.push(svg("text", { class: "strong", x: 0, y: top + row * (i + 0.4), dy: "0.36em" }, names.get(name))));
+    if (!under) arms.forEach((name, i) => nodes.push(svg("text", { class: "strong", x: 0, y: top + row * (i + 0.4), dy: "0.36em" }, names.get(name))));
     panels.forEach((one, p) => {
-      const from = left + p * each;
+      const from = under ? left : left + p * each;
+      const begin = under ? p * deep : 0;
+      const base = begin + top + high * arms.length;
+      const y = (i) => base - high * (arms.length - i - 1) - row * 0.64;
       const scale = judgeShareScale(values, from, from + each - 1.2 * em);
-      judgeGrid(nodes, scale, { top, base, em, wide: each, word: (v) => compact(Number(v.toFixed(3))), title: judgeRight(scale) });
-      const zero = one.zero ? `${digits(one.zero[0], 2)} to ${digits(one.zero[1], 2)}${NARROW}% of the weights zero` : "no pruned run yet";
-      nodes.push(svg("text", { class: "bold", x: from, y: 0.95 * em }, `asked ${compact(100 * one.ratio)}${NARROW}%, achieved ${zero}`));
-      for (const arm of one.arms) judgeStrip(nodes, arm, scale, top + row * (arms.indexOf(arm.name) + 0.36), em);
+      judgeGrid(nodes, scale, { top: begin + top, base, em, wide: each, word: (v) => compact(Number(v.toFixed(3))), title: judgeRight(scale) });
+      const head = plotWide([heads[p]], em) > wide && under ? heads[p].replace(" of the weights", "") : heads[p];
+      nodes.push(svg("text", { class: "bold", x: under ? 0 : from, y: begin + 0.95 * em }, head));
+      if (under) arms.forEach((name, i) => nodes.push(svg("text", { class: "strong", x: 0, y: y(i) - 1.2 * em, dy: "0.36em" }, names.get(name))));
+      for (const arm of one.arms) judgeStrip(nodes, arm, scale, y(arms.indexOf(arm.name)), em);
     });
     part.all.replaceChildren(...nodes);
     part.all.setAttribute("aria-label", panels.flatMap((one) => one.arms.map((arm) => `${arm.short}: mean ${digits(arm.mean, 2)} % over ${arm.n} seeds`)).join("; "));

@@ -151,10 +151,13 @@ function makeLadder(root) {
 
   function drawCurves() {
     const [em, wide] = [theme.size, part.curves.clientWidth];
-    const column = Math.max(6 * em, ...[...labels.values()].map((button) => button.offsetWidth)) + 2.6 * em;
-    const tall = Math.max(23 * em, 1.2 * em * (labels.size + 3));
+    const beside = Math.max(6 * em, ...[...labels.values()].map((button) => button.offsetWidth)) + 2.6 * em;
+    const under = wide - beside < 18 * em; // the labels then stand under the plot, and what the axis says under the axis
+    root.classList.toggle("under", under);
+    const column = under ? 1.2 * em : beside;
+    const tall = under ? 20 * em : Math.max(23 * em, 1.2 * em * (labels.size + 3));
     frame(part.curves, tall);
-    const [left, right, top, base] = [3 * em, wide - column, 0.7 * em, tall - 2.7 * em];
+    const [left, right, top, base] = [3 * em, wide - column, 0.7 * em, tall - (under ? 3.9 : 2.7) * em];
     const [arms, flat] = [shown(), baseline()];
     const alone = header.ratios.length === 1; // one ratio: arms stand side by side
     const strips = [...arms.flatMap((arm) => arm.points), ...(flat ? [flat] : [])];
@@ -183,8 +186,11 @@ function makeLadder(root) {
       }
     }
     nodes.push(svg("path", { class: "axis", d: `M${left} ${top}V${base}H${right}` }));
-    nodes.push(svg("text", { class: "strong", x: right + 2.4 * em, y: base, dy: "1.15em" }, `${NARROW}% of weights zero`));
-    nodes.push(svg("text", { x: right + 2.4 * em, y: base, dy: "2.35em" }, "times smaller"));
+    if (under) nodes.push(svg("text", { class: "strong", x: (left + right) / 2, y: base, dy: "3.55em", "text-anchor": "middle" }, "% of weights zero; times smaller"));
+    else {
+      nodes.push(svg("text", { class: "strong", x: right + 2.4 * em, y: base, dy: "1.15em" }, `${NARROW}% of weights zero`));
+      nodes.push(svg("text", { x: right + 2.4 * em, y: base, dy: "2.35em" }, "times smaller"));
+    }
 
     spots.curves = [];
     const ends = new Map();
@@ -248,7 +254,7 @@ function makeLadder(root) {
       const button = labels.get(name);
       button.style.left = `${right + 2.3 * em}px`;
       button.style.top = `${places[i]}px`;
-      if (!ends.has(name) || (alone && name !== header.baseline?.name)) return [];
+      if (root.classList.contains("under") || !ends.has(name) || (alone && name !== header.baseline?.name)) return [];
       const [px, py] = ends.get(name);
       return [svg("path", { class: `leader ${judgeKind(name)}`, "data-group": name, d: pen([[px, py], [Math.max(px, right), py], [right + 2.3 * em, places[i]]]) })];
     });

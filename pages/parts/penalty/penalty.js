@@ -214,7 +214,11 @@ function makePenalty(root) {
     const { cuts, models } = header;
     const layers = cuts[0].layers.length;
     const row = Math.max(0.5, Math.min(1.5, 15 / cuts.length)) * em;
-    const [left, top, foot] = [plotWide(["cut 10"], em), 1.4 * em, 2.7 * em];
+    const share = "share left unexplained;";
+    const limit = `dotted: ${percent(header.like, 0)}, the most that counts as like a penalty`;
+    const left = plotWide(["cut 10"], em);
+    const lines = left + plotWide([`${share} ${limit}`], em) > wide ? [share, limit] : [`${share} ${limit}`];
+    const [top, foot] = [1.4 * em, (1.5 + 1.2 * lines.length) * em];
     const tall = top + row * cuts.length + foot;
     part.dots.style.height = `${tall}px`;
     const each = (wide - left) / layers;
@@ -233,7 +237,7 @@ function makePenalty(root) {
       const x0 = left + l * each + 0.55 * em;
       const x = (share) => x0 + (room * Math.min(far, share)) / far;
       nodes.push(svg("text", { x: x0, y: 0.95 * em, class: "strong" }, cuts[0].layers[l].name));
-      const grades = (room < 11 * em ? [0, 1, 2] : [0, 0.5, 1, 1.5, 2]).filter((one) => one <= far);
+      const grades = (room < 6 * em ? [0, Math.min(2, Math.floor(far))] : room < 11 * em ? [0, 1, 2] : [0, 0.5, 1, 1.5, 2]).filter((one) => one <= far);
       for (const grade of grades) {
         nodes.push(svg("line", { class: "plot-grid", x1: x(grade), x2: x(grade), y1: top, y2: base }));
         nodes.push(svg("text", { x: x(grade), y: base, dy: "1.2em", "text-anchor": "middle" }, `${100 * grade}${grade === grades.at(-1) ? `${NARROW}%` : ""}`));
@@ -252,7 +256,7 @@ function makePenalty(root) {
         }
       });
     }
-    nodes.push(svg("text", { x: left + 0.55 * em, y: base, dy: "2.4em" }, `share left unexplained; dotted: ${percent(header.like, 0)}, the most that counts as like a penalty`));
+    lines.forEach((words, i) => nodes.push(svg("text", { x: lines.length > 1 ? 0 : left + 0.55 * em, y: base, dy: `${2.4 + 1.2 * i}em` }, words)));
     part.dots.replaceChildren(...nodes);
     part.dots.setAttribute("aria-label", `Distances of the models, cut by cut. ${header.said}`);
   }

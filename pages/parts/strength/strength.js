@@ -94,7 +94,9 @@ function makeStrength(root) {
       const found = i === header.found;
       const disc = svg("circle", { class: `try${found ? " found" : ""}`, cx: x(one.strength), cy: y(one.nuclear), r: (found ? 0.72 : 0.6) * em, "data-try": i, "data-nuclear": one.nuclear });
       disc.append(svg("title", {}, `try ${i + 1}: λ = ${compact(one.strength)} ends with ${digits(one.nuclear, 1)}, ${percent(one.accuracy)} of the test images right`));
-      nodes.push(disc, svg("text", { class: `number${found ? " found" : ""}`, x: x(one.strength), y: y(one.nuclear), dy: "0.35em", "text-anchor": "middle" }, String(i + 1)));
+      nodes.push(disc);
+      const covered = tries.slice(i + 1).some((other) => Math.hypot(x(other.strength) - x(one.strength), y(other.nuclear) - y(one.nuclear)) < 0.95 * em);
+      if (!covered) nodes.push(svg("text", { class: `number${found ? " found" : ""}`, x: x(one.strength), y: y(one.nuclear), dy: "0.35em", "text-anchor": "middle" }, String(i + 1)));
     });
     part.search.replaceChildren(...nodes);
     const told = tries.map((one, i) => `try ${i + 1}: λ ${compact(one.strength)}, nuclear norm ${digits(one.nuclear, 1)}`).join("; ");
