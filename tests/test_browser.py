@@ -173,6 +173,7 @@ def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):
     server.gates.open(key)
     ann.press("Step")
     bob.wait_for_points(held + 1)
+    ann.wait_for_points(held + 1)
     assert ann.points == bob.points == server.epochs(key)
     ann.press("Stop")
     ann.stopped()
