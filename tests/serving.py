@@ -47,8 +47,8 @@ TEXTS = """(root) => {
 
 
 class Server:
-    """`streamlit run app.py` on a free port, on a cache of its own; `gates` hold what it trains and works out. `prefix`: the path
-    under which the app lives, as behind a proxy."""
+    """`streamlit run app.py` on a free port, on a cache of its own; `gates` hold what it trains and works out. `prefix`: the
+    path under which the app lives, as behind a proxy."""
 
     def __init__(self, cache: Path, prefix: str = ""):
         self.cache, self.store, self.log = cache, Store(cache), cache.with_name(f"{cache.name}.log")
