@@ -1,17 +1,20 @@
 """Keys on the keyboard, with the focus on everything that can have it; and what a press on Start leaves on the screen."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from serving import Visitor, visits
 from small import digits
+from visiting import asking_for
 
 from core import experiment
+from core.spec import RunSpec
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-ENDLESS = "dataset=digits&hidden=24-16&rate=1e-06&epochs=5000"  # weights hardly move: no cut, no target
+STILL = RunSpec(dataset="digits", hidden=(24, 16), learning_rate=1e-6)  # weights hardly move: no cut, no target
 PARTS = Path(__file__).parents[1] / "pages" / "parts"
 # Everything that can have the focus, also within our own elements: tag, type, role and name (without numbers, which change).
 FOCUSABLE = """() => {
@@ -57,9 +60,10 @@ def visitors(chromium, server):
         yield make
 
 
-def test_start_leaves_what_was_shown_until_the_run_has_begun(visitors):
+def test_start_leaves_what_was_shown_until_the_run_has_begun(visitors, server):
     ann = visitors()
-    ann.visit(f"?{ENDLESS}")
+    server.gates.hold(replace(STILL, seed=1).key(), 1)
+    ann.visit(f"?{asking_for(replace(STILL, seed=1))}")
     ann.sees("An example that ships with the explorer")
     board = ann.page.get_by_test_id("board-canvas")
     board.wait_for()
@@ -80,11 +84,11 @@ def typed(one: tuple[str, ...]) -> bool:
     return tag == "TEXTAREA" or tag == "INPUT" and kind in ("text", "number", "search") and role != "combobox"
 
 
-def test_a_runs_shortcuts_work_wherever_the_focus_is_but_in_a_field(visitors):
+def test_a_runs_shortcuts_work_wherever_the_focus_is_but_in_a_field(visitors, server):
     ann = visitors()
-    ann.visit(f"?{ENDLESS}")
+    server.gates.hold(STILL.key(), 1)
+    ann.visit(f"?{asking_for(STILL)}")
     ann.sees("An example that ships with the explorer")
-    ann.pace("1 in 3 seconds")  # so that it is held where it is, in its first epochs
     ann.press("Start")
     ann.until(lambda: ann.button("Pause").is_enabled(), "the owner's buttons")
     ann.press("Pause")

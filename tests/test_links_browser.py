@@ -8,8 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from serving import DESKTOP, Visitor, server_on, visits
 from small import digits
+from visiting import asking_for
 
 from core import experiment
+from core.spec import RunSpec
 from core.store import Store
 from pages.parts import services
 
@@ -27,7 +29,7 @@ PAGES = {
     "judge": ("h1:has-text('Which of the paper')", r"\bclaim=\w+"),
 }
 MENU = "[data-testid=stSidebarNavLink]"
-ENDLESS = "dataset=digits&hidden=24-16&rate=1e-06&epochs=5000"  # weights hardly move: no cut, no target
+STILL = RunSpec(dataset="digits", hidden=(24, 16), learning_rate=1e-6)  # weights hardly move: no cut, no target
 
 
 class Walker(Visitor):
@@ -208,7 +210,8 @@ def test_the_pair_side_by_side_is_in_its_link(walkers, house):
 @pytest.mark.parametrize("house", ["lectures/pruning"], indirect=True)
 def test_whoever_joins_the_run_under_way_has_its_link(walkers, house):
     ann, bob = walkers(), walkers()
-    ann.visit(f"?{ENDLESS}")
+    house.gates.hold(STILL.key(), 1)
+    ann.visit(f"?{asking_for(STILL)}")
     ann.press("Start")
     ann.until(lambda: ann.linked(), "the run in the link")
     ann.until(lambda: ann.button("Pause").is_enabled(), "the run under way")

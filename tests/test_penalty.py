@@ -242,7 +242,7 @@ def test_weights_beyond_numbers_stay_so_and_leave_the_other_networks_alone(shape
     sound = full(shape)
     broken = sound.clone()
     broken[0, 0] = bad
-    penalty = Penalty([PenaltySpec(method=method), PenaltySpec(method=method)], CPU)
+    penalty = Penalty([PenaltySpec(method=method), PenaltySpec(method=method)], PORTABLE, CPU)
     lengths = torch.tensor([0.1, 0.1], dtype=torch.float64)
     first, second = penalty.shrunk(torch.stack([broken, sound]), lengths)
     assert torch.isnan(first).all() and torch.equal(second, shrunk(sound, 0.1, method=method))

@@ -4,6 +4,7 @@ import itertools
 import random
 
 import pytest
+from holding import Gates
 from small import digits
 from visiting import PAGES, again, button, said, visit
 from waiting import wait_until
@@ -11,7 +12,7 @@ from waiting import wait_until
 from core.job import HELD
 from pages.parts import controls, queued, services
 
-LONG = {"learning_rate": 1e-6, "max_epochs": 5000}  # weights hardly move: no cut comes and no target is reached
+STILL = {"learning_rate": 1e-6, "max_epochs": 50}  # weights hardly move: no cut comes and no target is reached
 WAYS = list(itertools.product((True, False), (*controls.PACES.values(), 0.2)))
 
 
@@ -20,10 +21,11 @@ def one_place(cache, monkeypatch):
     monkeypatch.setenv("PRUNING_MAX_WORKERS", "1")
 
 
-def start(seed: int, owner: str = "me", **steering) -> str:
-    """A run that has its first moment."""
-    board = services.board()
-    key = board.start(digits(seed=seed, **LONG), owner, **steering).key
+def start(gates: Gates, seed: int, owner: str = "me", **steering) -> str:
+    """A run that has its first moment, and goes no further than its first epoch."""
+    board, spec = services.board(), digits(seed=seed, **STILL)
+    gates.hold(spec.key(), 1)
+    key = board.start(spec, owner, **steering).key
     wait_until(lambda: board.job(key).state == "queued" or board.store.log(key), what="its first moment")
     return key
 
@@ -39,8 +41,8 @@ def switches(app) -> tuple[bool, str]:
 
 
 @pytest.mark.parametrize(("cuts", "pace"), WAYS)
-def test_the_switches_show_what_the_run_does_in_any_session(cuts, pace):
-    key = start(1, pause_at_cuts=cuts, pace=pace)
+def test_the_switches_show_what_the_run_does_in_any_session(gates, cuts, pace):
+    key = start(gates, 1, pause_at_cuts=cuts, pace=pace)
     held(key)
     app = visit(run=key)
     assert switches(app) == (cuts, controls._pace_name(pace))
@@ -49,9 +51,9 @@ def test_the_switches_show_what_the_run_does_in_any_session(cuts, pace):
     assert switches(again(app)) == (cuts, controls._pace_name(pace))
 
 
-def test_what_is_switched_in_one_session_is_seen_in_another_and_is_the_runs_own():
+def test_what_is_switched_in_one_session_is_seen_in_another_and_is_the_runs_own(gates):
     dice, board = random.Random(6), services.board()
-    first, second = start(1), start(2)
+    first, second = start(gates, 1), start(gates, 2)
     held(first)
     wait_until(lambda: board.store.log(second), what="the other run's first moment")
     held(second)
@@ -77,16 +79,16 @@ def test_what_was_switched_before_start_is_still_there_after_another_page():
     assert switches(again(app)) == (True, "1 epoch a second")
 
 
-def test_a_held_run_has_words_and_no_bar():
-    key = start(1)
+def test_a_held_run_has_words_and_no_bar(gates):
+    key = start(gates, 1)
     held(key)
     app = visit(run=key)
     assert "paused · epoch" in said(app) and not app.get("progress")
 
 
-def test_who_waits_reads_behind_whom_and_what_to_do_and_a_held_run_that_it_waits_to_go_on(monkeypatch):
+def test_who_waits_reads_behind_whom_and_what_to_do_and_a_held_run_that_it_waits_to_go_on(gates, monkeypatch):
     board = services.board()
-    first, second = start(1, "ann"), start(2, "bob")
+    first, second = start(gates, 1, "ann"), start(gates, 2, "bob")
     app = visit(run=second)
     words = said(app)
     assert "Waiting in the queue, at place 1" in words and queued.MAY in words
@@ -100,7 +102,7 @@ def test_who_waits_reads_behind_whom_and_what_to_do_and_a_held_run_that_it_waits
     label = board.job(second).label
     assert f"To go on it waits in the queue, at place 1, behind {label}, which has trained" in said(again(app))
     monkeypatch.setattr("core.jobs.ABSENT_SECONDS", 0.0)
-    third = start(3, "eve")
+    third = start(gates, 3, "eve")
     app = visit(run=third)
     assert queued.ORPHAN in said(app) and "has waited to go on for less than a minute" in said(app)
 

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from holding import Gates
 from small import digits
 from waiting import wait_until
 
@@ -11,19 +12,22 @@ from core.job import HELD, Job
 from core.jobs import JobBoard
 from core.turns import Work
 
-LONG = {"learning_rate": 1e-6, "max_epochs": 5000}  # weights hardly move: no cut comes and no target is reached
+STILL = {"learning_rate": 1e-6, "max_epochs": 50}  # weights hardly move: no cut comes and no target is reached
 
 
 @pytest.fixture
-def board(tmp_path, monkeypatch):
+def board(tmp_path, monkeypatch, gates):
     monkeypatch.setenv("PRUNING_MAX_WORKERS", "1")
     board = JobBoard(tmp_path / "cache")
     yield board
     board.close()
 
 
-def start(board: JobBoard, owner: str, seed: int) -> str:
-    return board.start(digits(seed=seed, **LONG), owner).key
+def start(gates: Gates, board: JobBoard, owner: str, seed: int) -> str:
+    """A run that goes no further than its first epoch until its gate is moved."""
+    spec = digits(seed=seed, **STILL)
+    gates.hold(spec.key(), 1)
+    return board.start(spec, owner).key
 
 
 def becomes(board: JobBoard, key: str, *states: str) -> Job:
@@ -45,14 +49,15 @@ def held(board: JobBoard, key: str, owner: str) -> None:
 
 
 @pytest.mark.parametrize("order", ["resume", "step", "next-cut", "prune"])
-def test_a_held_run_makes_room_and_waits_for_a_place_before_it_goes_on(board, order):
-    ann, bob = start(board, "ann", 1), start(board, "bob", 2)
+def test_a_held_run_makes_room_and_waits_for_a_place_before_it_goes_on(gates, board, order):
+    ann, bob = start(gates, board, "ann", 1), start(gates, board, "bob", 2)
     trains(board, ann)
     assert board.job(bob).state == "queued" and [job.key for job in board.ahead(bob)] == [ann]
     held(board, ann, "ann")
     trains(board, bob)
     assert board.ahead(bob) == board.ahead(ann) == []
     values = {"ratio": 0.5} if order == "prune" else {}
+    gates.hold(ann, 2 if order == "step" else 1)
     board.command(ann, "ann", order, **values)
     waits = becomes(board, ann, "queued")
     assert waits.live and not waits.held and waits.place == 1 and waits.epoch
@@ -67,8 +72,8 @@ def test_a_held_run_makes_room_and_waits_for_a_place_before_it_goes_on(board, or
     assert board.job(ann).place == 0
 
 
-def test_a_wish_to_go_on_can_be_taken_back_and_one_that_waits_can_be_stopped(board):
-    ann, bob = start(board, "ann", 1), start(board, "bob", 2)
+def test_a_wish_to_go_on_can_be_taken_back_and_one_that_waits_can_be_stopped(gates, board):
+    ann, bob = start(gates, board, "ann", 1), start(gates, board, "bob", 2)
     trains(board, ann)
     held(board, ann, "ann")
     trains(board, bob)
@@ -86,8 +91,8 @@ def test_a_wish_to_go_on_can_be_taken_back_and_one_that_waits_can_be_stopped(boa
     assert board.job(bob).state == "training" and board.store.open(ann).epochs
 
 
-def test_who_asked_first_goes_on_first_and_a_held_run_that_ends_takes_nothing_away(board):
-    ann, bob, eve = (start(board, name, seed) for seed, name in enumerate(("ann", "bob", "eve")))
+def test_who_asked_first_goes_on_first_and_a_held_run_that_ends_takes_nothing_away(gates, board):
+    ann, bob, eve = (start(gates, board, name, seed) for seed, name in enumerate(("ann", "bob", "eve")))
     trains(board, ann)
     held(board, ann, "ann")
     trains(board, bob)
@@ -104,8 +109,8 @@ def test_who_asked_first_goes_on_first_and_a_held_run_that_ends_takes_nothing_aw
     assert board.job(ann).state == "training"
 
 
-def test_with_nobody_waiting_a_held_run_goes_on_as_ever_and_since_tells_the_time(board):
-    ann = start(board, "ann", 1)
+def test_with_nobody_waiting_a_held_run_goes_on_as_ever_and_since_tells_the_time(gates, board):
+    ann = start(gates, board, "ann", 1)
     trains(board, ann)
     for _ in range(3):
         held(board, ann, "ann")
@@ -115,16 +120,18 @@ def test_with_nobody_waiting_a_held_run_goes_on_as_ever_and_since_tells_the_time
         assert board.job(ann).since > since > 0
 
 
-def test_there_are_never_more_at_work_than_places_whatever_is_pressed(board, monkeypatch):
+def test_there_are_never_more_at_work_than_places_whatever_is_pressed(gates, board, monkeypatch):
     monkeypatch.setenv("PRUNING_MAX_WORKERS", "2")
     dice = random.Random(13)
-    keys = [start(board, f"owner {seed}", seed) for seed in range(4)]
+    keys = [start(gates, board, f"owner {seed}", seed) for seed in range(4)]
     for _ in range(60):
         key = dice.choice(keys)
         if not board.job(key).live:
             continue
         order = dice.choice(("pause", "resume", "step", "resume"))
         if next(one for one in board._work if one.job.key == key).process:  # before that only Stop works
+            if order == "step":
+                gates.hold(key, board.job(key).epoch + 1)
             board.command(key, f"owner {keys.index(key)}", order)
         assert turns.taken(board._work, "run") <= 2
         assert sum(job.state == "training" for job in board.jobs()) <= 2

@@ -22,6 +22,7 @@ def asking_for(spec: RunSpec) -> str:
         "dataset": spec.dataset, "hidden": "-".join(map(str, spec.hidden)), "seed": spec.seed, "rate": spec.learning_rate,
         "batch": spec.batch_size, "epochs": spec.max_epochs, "target": 100 * (spec.target_accuracy or 0),
         "ratio": round(100 * plan.ratio), "rounds": plan.rounds, "start": 100 * plan.start_accuracy,
+        "arithmetic": spec.arithmetic,
     }  # fmt: skip
     if spec.pruning is None:
         values["criterion"] = "no pruning"
