@@ -128,6 +128,11 @@ def test_a_newcomer_who_only_presses_start_sees_training_and_not_the_example(vis
     assert not server.store.open(own).finished
     eve.press("Stop")
     eve.stopped()
+    bob = visitors()
+    bob.visit()
+    bob.sees("The example’s run, made here")  # as on every other page
+    bob.until(lambda: bob.canvas.count() and bob.epoch == server.store.open(example).last_epoch, "the run made here")
+    server.store.delete(example)  # for the other tests the example is the one that ships again
 
 
 def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):
