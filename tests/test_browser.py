@@ -128,7 +128,20 @@ def test_a_newcomer_who_only_presses_start_sees_training_and_not_the_example(vis
     assert not server.store.open(own).finished
     eve.press("Stop")
     eve.stopped()
-    bob = visitors()
+
+
+def test_the_examples_run_made_here_in_its_own_arithmetic_takes_its_place(visitors, server):
+    eve, bob = visitors(), visitors()
+    example = server.gates.hold(RunSpec().key(), 1)
+    eve.visit("?arithmetic=portable")
+    eve.sees("An example that ships with the explorer")
+    eve.canvas.wait_for()
+    assert eve.run == example
+    eve.press("Start")
+    eve.until(lambda: eve.linked() == example, "the run in the link: the very spec of the example")
+    eve.until(lambda: server.epochs(example) == 1, "its first epoch")
+    eve.press("Stop")
+    eve.stopped()
     bob.visit()
     bob.sees("The example’s run, made here")  # as on every other page
     bob.until(lambda: bob.canvas.count() and bob.epoch == server.store.open(example).last_epoch, "the run made here")
