@@ -21,7 +21,7 @@ claims = [
 judge = [st.Page("pages/judge/judge.py", title="Judge", icon=":material/gavel:")]
 page = st.navigation({"Watch": watch, "Explore": explore, "Test the claims": claims, "Judge": judge})
 link.arrived(page.url_path)
-services.introduce()  # once the page is known: its rerun, which may come at once, is then of this page
+services.introduce(page.url_path)  # once the page is known: its rerun, which may come at once, is then of this page
 if page in watch:
     sidebar.draw()
 page.run()

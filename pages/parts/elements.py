@@ -132,13 +132,13 @@ def ladder(blob: bytes, *, key: str) -> None:
     _ladder(data=blob, key=key)
 
 
-def visitor(*, key: str) -> str | None:
+def visitor(page: str, *, key: str) -> str | None:
     """A random token that this browser keeps across reloads; None in the first run of a session, before it has answered.
 
-    The element is invisible and takes no room.
+    `page` is the path of the page that is drawn, "" for the start page. The element is invisible and takes no room.
     """
     known = st.session_state.get(f"{key} known")
-    token = _visitor(data={"known": known}, key=key, on_token_change=_note).token or known
+    token = _visitor(data={"known": known, "page": page}, key=key, on_token_change=_note).token or known
     if token is not None:
         st.session_state[f"{key} known"] = token
     return token

@@ -127,17 +127,18 @@ def visitor() -> str:
     return st.session_state.get("introduced") or st.session_state["session token"]
 
 
-def introduce() -> None:
-    """Asks the browser who it is; on every page, since what a browser needs on all of them comes with it."""
+def introduce(page: str) -> None:
+    """Asks the browser who it is, and tells it which page this is; on every page, since what a browser needs on all of them
+    comes with it."""
     stand_in = st.session_state.setdefault("session token", uuid.uuid4().hex)
     # In a fragment: the browser's answer is then a fragment's rerun, which waits for its turn. A rerun of the whole page
     # would break into the callback of a button that was pressed meanwhile, as soon as that looks at the session's state, and
     # the press would be lost.
-    st.fragment(_introduce)(stand_in)
+    st.fragment(_introduce)(stand_in, page)
 
 
-def _introduce(stand_in: str) -> None:
-    token = elements.visitor(key="visitor")
+def _introduce(stand_in: str, page: str) -> None:
+    token = elements.visitor(page, key="visitor")
     if token and not st.session_state.get("introduced"):
         # A quick hand may have pressed Start before the browser had said who it is.
         board().introduce(stand_in, token)

@@ -196,9 +196,12 @@ const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /**
  * The address says these values from now on, null for no longer, without a word to the server; every other one stays. What the
- * server has yet to hear of is kept by visitor/places.js when the server writes.
+ * server has yet to hear of is kept by visitor/places.js when the server writes. An element of a page that is being left, or not
+ * come to yet, has nothing to say in the address of another.
  */
 function writeAddress(values) {
+  const page = window.pruningPage; // not in a saved file
+  if (page !== undefined && (!page || location.pathname.split("/").findLast(Boolean) !== page)) return;
   const url = new URL(location.href);
   window.pruningOwnInAddress ||= new Set();
   for (const [name, value] of Object.entries(values)) {

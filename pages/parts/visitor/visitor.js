@@ -16,6 +16,7 @@ function visitorToken() {
 const setters = new WeakMap(); // the newest: Streamlit makes new ones at every run
 
 export default function ({ parentElement, data, setStateValue }) {
+  window.pruningPage = data?.page; // see writeAddress in shared.js
   const first = !setters.has(parentElement);
   setters.set(parentElement, setStateValue);
   if (!first) return;
