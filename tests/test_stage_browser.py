@@ -472,7 +472,7 @@ def test_lecture_mode_fits_the_hall_and_veils_outcomes(visitors, viewport, scale
     ann.open("lecture=1")
     ann.page.wait_for_timeout(500)
     assert ann.page.get_by_test_id("stSidebar").count() == 0 or not ann.page.get_by_test_id("stSidebar").is_visible()
-    percent = 46
+    percent = 47
     ann.put(percent)
     atlas = {name: Shelf(EXAMPLE).get(Choice(TRAINED, EPOCH, name)) for name in ("activation-frequency", "magnitude")}
     main = atlas["activation-frequency"]
