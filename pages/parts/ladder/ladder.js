@@ -285,7 +285,10 @@ function makeLadder(root) {
     nodes.push(svg("path", { class: "axis", d: `M${left} ${top}V${base}H${right}` }));
     nodes.push(svg("line", { class: "diagonal", x1: left, x2: right, y1: base, y2: top }));
     nodes.push(svg("text", { x: left + 0.5 * em, y: top + 0.45 * (base - top) }, "more"));
-    nodes.push(svg("text", { x: right - 0.2 * em, y: base - 0.5 * em, "text-anchor": "end" }, "less"));
+    // Below the line, in the half in which no arm has its name.
+    const furthest = arms.find((arm) => arm.name === header.furthest?.name)?.points.find((one) => one.ratio === header.furthest.ratio);
+    const low = furthest && y.at(ladderRung(furthest.zero[1])) > (top + base) / 2;
+    nodes.push(svg("text", { x: right - 0.2 * em, y: low ? top + 0.35 * (base - top) : base - 0.5 * em, "text-anchor": "end" }, "less"));
     nodes.push(svg("text", { x: (left + right) / 2, y: base, dy: "2.35em", "text-anchor": "middle" }, `${NARROW}% of weights zero`));
     spots.asked = [];
     for (const arm of [...arms].reverse()) {
