@@ -189,6 +189,11 @@ def test_what_is_taken_away_is_what_is_shown(readers, tmp_path):
     assert Path(saved("as PNG")).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
+def missed(reader) -> int:
+    """How often the page says of a run that it missed its cuts: two epochs are too few for any."""
+    return reader.page.inner_text("body").count("missed cuts") + reader.element.inner_text().count("missed cuts")
+
+
 def test_a_set_streams_onto_the_page_and_can_be_stopped_and_gone_on_with(readers, server):
     ann, bob = readers(), readers(LAPTOP)
     bob.open(LINK)
@@ -203,16 +208,16 @@ def test_a_set_streams_onto_the_page_and_can_be_stopped_and_gone_on_with(readers
     for there, key in enumerate(runs[:3], start=1):
         server.gates.open(key)
         ann.sees(re.compile(rf"^{there} of 40 runs are there, about .* left$"))
-        ann.until(lambda there=there: ann.data("runs") == str(there), f"run {there}")
+        ann.until(lambda there=there: missed(ann) >= there, f"run {there}")
     assert ann.element.evaluate("element => element.known === true")
     ann.press(STOP)
     ann.page.get_by_role("button", name=GO_ON).wait_for()
     assert len(study.kept(Shelf(server.cache), SET).rows) == 3
-    bob.until(lambda: bob.data("runs") == "3", "the same in the other browser")
+    bob.until(lambda: missed(bob) >= 3, "the same in the other browser")
     ann.press("Go on with this set")
     ann.sees(re.compile("^3 of 40 runs are there"))
     server.gates.open(runs[3])
-    ann.until(lambda: ann.data("runs") == "4", "the fourth run")
+    ann.until(lambda: missed(ann) >= 4, "the fourth run")
     ann.press(STOP)
     ann.page.get_by_role("button", name=GO_ON).wait_for()
     assert len(study.kept(Shelf(server.cache), SET).rows) == 4
