@@ -436,6 +436,11 @@ def test_a_job_never_changes_under_a_page(board):
 # What the stage asks for
 
 
+def apart(board, source) -> Shelf:
+    """Where the board keeps what it makes of another store's runs."""
+    return Shelf(board.store.root, of=source.root)
+
+
 def test_an_atlas_is_built_beside_a_running_training_and_stands_on_the_shelf(board, whole, gates):
     """The only place for a run is taken, and whoever moves the slider does not wait for it."""
     long = digits(None)
@@ -449,7 +454,7 @@ def test_an_atlas_is_built_beside_a_running_training_and_stands_on_the_shelf(boa
     gates.open(job.key)
     wait_for_state(board, jobs.atlas_key(choices[0]), "finished")
     assert board.job(long.key()).live
-    assert [board.shelf.get(choice).choice for choice in choices] == choices
+    assert [apart(board, whole).get(choice).choice for choice in choices] == choices
 
 
 def test_a_second_atlas_waits_for_the_first_and_says_its_place(board, whole, gates):
@@ -460,20 +465,20 @@ def test_a_second_atlas_waits_for_the_first_and_says_its_place(board, whole, gat
     assert (waiting.state, waiting.place) == ("queued", 1)
     gates.open(jobs.atlas_key(first))
     wait_for_state(board, jobs.atlas_key(second), "finished")
-    assert board.shelf.has(first) and board.shelf.has(second)
+    assert apart(board, whole).has(first) and apart(board, whole).has(second)
 
 
 def test_training_on_after_cuts_fills_its_curve_point_by_point(board, whole):
     choice = Choice(digits().key(), 2)
     key = board.train_on(whole, choice, 1, "ann").key
-    wait_until(lambda: board.shelf.points(choice, 1), what="the first point")
+    wait_until(lambda: apart(board, whole).points(choice, 1), what="the first point")
     wait_for_state(board, key, "finished")
-    found = board.shelf.points(choice, 1)
+    found = apart(board, whole).points(choice, 1)
     assert [point.percent for point in found] == sorted(point.percent for point in found)
     assert {point.percent for point in found} <= set(stage.TRAINED_ON) and len(found) > 5
     assert board.train_on(whole, choice, 1, "ann").key == key  # what is there is not trained again
     wait_for_state(board, key, "finished")
-    assert board.shelf.points(choice, 1) == found
+    assert apart(board, whole).points(choice, 1) == found
 
 
 @pytest.mark.parametrize("epochs", [0, 51, 1.5, True])
