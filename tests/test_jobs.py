@@ -15,6 +15,7 @@ from core import datasets, experiment, jobs, masks, stage
 from core.atlas import Choice
 from core.job import HELD, Job
 from core.jobs import JobBoard, JobError
+from core.shelf import Shelf
 from core.store import Store, StoreError
 
 UNHINDERED = not hasattr(os, "geteuid") or os.geteuid() == 0
