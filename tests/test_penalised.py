@@ -154,7 +154,7 @@ def searched(made, tmp_path_factory):
     """The task run to its end, on the made pruned run: what it said and where it put it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNING_DEVICE", "cpu")
-        patch.setattr(worker, "SAY_EVERY", 0.0)
+        patch.setattr("core.steering.SAY_EVERY", 0.0)
         root, said = tmp_path_factory.mktemp("searched"), []
         task = {"task": "strength", "root": str(root), "source": str(made.root), "run": digits().key()}
         worker.TASKS["strength"](task, queue.Queue(), lambda kind, **values: said.append((kind, values)))
@@ -164,7 +164,7 @@ def searched(made, tmp_path_factory):
 def test_the_task_finds_the_strength_and_puts_every_try_on_the_shelf(made, searched):
     root, said = searched
     key = digits().key()
-    search = strength.from_bytes(Shelf(root).read(key, strength.NAME))
+    search = strength.from_bytes(Shelf(root, of=made.root).read(key, strength.NAME))
     assert search.found is not None and search.problem == ""
     goal = sum(np.linalg.norm(weight, "nuc") for weight in made.network(key).weights[:-1])
     assert search.tries[search.found].nuclear == pytest.approx(goal, rel=0.011)
@@ -173,10 +173,10 @@ def test_the_task_finds_the_strength_and_puts_every_try_on_the_shelf(made, searc
     assert any(0 < values["share"] < 1 for kind, values in said if kind == "progress")
 
 
-def test_of_every_try_the_start_and_the_end_are_kept_and_nothing_between(searched):
+def test_of_every_try_the_start_and_the_end_are_kept_and_nothing_between(made, searched):
     root, _ = searched
     store = Store(root)
-    search = strength.from_bytes(Shelf(root).read(digits().key(), strength.NAME))
+    search = strength.from_bytes(Shelf(root, of=made.root).read(digits().key(), strength.NAME))
     for one in search.tries:
         run = store.open(one.key)
         assert run.finished and run.epochs == (0, run.last_epoch)
@@ -186,7 +186,7 @@ def test_of_every_try_the_start_and_the_end_are_kept_and_nothing_between(searche
 
 
 def test_a_stop_keeps_the_tries_and_the_next_search_goes_on_from_them(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "SAY_EVERY", 0.0)
+    monkeypatch.setattr("core.steering.SAY_EVERY", 0.0)
     inbox, said = queue.Queue(), []
 
     def say(kind, **values):
@@ -198,11 +198,11 @@ def test_a_stop_keeps_the_tries_and_the_next_search_goes_on_from_them(made, tmp_
     task = {"task": "strength", "root": str(tmp_path), "source": str(made.root), "run": key}
     worker.TASKS["strength"](task, inbox, say)
     assert said[-1][0] == "stopped"
-    kept = strength.from_bytes(Shelf(tmp_path).read(key, strength.NAME))
+    kept = strength.from_bytes(Shelf(tmp_path, of=made.root).read(key, strength.NAME))
     assert len(kept.tries) == 2 and kept.found is None and kept.problem == ""
     before = {one.key: (tmp_path / "runs" / one.key / "done.json").stat().st_mtime_ns for one in kept.tries}
     worker.TASKS["strength"](task, queue.Queue(), say)
-    whole = strength.from_bytes(Shelf(tmp_path).read(key, strength.NAME))
+    whole = strength.from_bytes(Shelf(tmp_path, of=made.root).read(key, strength.NAME))
     assert whole.tries[:2] == kept.tries and whole.found is not None
     for one, written in before.items():
         assert (tmp_path / "runs" / one / "done.json").stat().st_mtime_ns == written  # found again, not trained again
