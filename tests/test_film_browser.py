@@ -220,7 +220,7 @@ def test_it_plays_to_the_end_and_stops_where_it_is_told(viewers, server, stored)
     ann = viewers()
     ann.open(stored, at=0)
     ann.goes_to(0)
-    ann.page.get_by_label("speed").select_option("10")
+    ann.page.get_by_label("speed").select_option("8")
     ann.film.locator("h2").first.click()  # away from the menu
     # The page itself notes each moment it shows: who asks from outside can be slower than the film.
     ann.film.evaluate(
