@@ -226,7 +226,8 @@ def test_it_plays_to_the_end_and_stops_where_it_is_told(viewers, server, stored)
     ann.film.evaluate(
         """(film) => {
           window.shown = [];
-          new MutationObserver(() => window.shown.push(Number(film.dataset.at))).observe(film, { attributeFilter: ["data-at"] });
+          const note = () => window.shown.push(Number(film.dataset.at));
+          new MutationObserver(note).observe(film, { attributeFilter: ["data-at"] });
         }"""
     )
     ann.page.keyboard.press(" ")
