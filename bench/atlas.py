@@ -18,9 +18,9 @@ from core import atlas, criteria, masks
 from core.atlas import COARSE, Choice
 from core.criteria import Evidence
 from core.datasets import Dataset
+from core.masks.timetable import PERCENTS
 from core.network import Network
 from core.spec import RunSpec
-from core.timetable import PERCENTS
 
 NAME = "atlas"
 CRITERIA = ("activation-frequency", "magnitude")

@@ -8,13 +8,14 @@ from functools import partial
 
 from bench import torch_prune, trained
 from bench.measure import Effort, Line, Lines, Said, interleaved
-from core import criteria, film, masks, spectra
+from core import criteria, masks, spectra
+from core.claims import film
 from core.criteria import Evidence
-from core.example import EXAMPLE
 from core.network import Network
-from core.snapshot import Snapshot
+from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
+from core.store.snapshot import Snapshot
 
 NAME = "cuts"
 RATIO = 0.8

@@ -9,10 +9,11 @@ import numpy as np
 
 from bench import peers
 from bench.measure import Effort, Line, Lines, Said, interleaved
-from core import masks, training
+from core import masks
 from core.datasets import Dataset
+from core.experiment import training
+from core.experiment.training import Trainer
 from core.spec import RunSpec
-from core.training import Trainer
 
 NAME = "epoch"
 OURS, MASKED = "ours, counting", "ours, counting, half masked"

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import torch
 
 from bench.measure import Arm, Effort, Line, Lines, Said, interleaved
-from core import training
 from core.datasets import Dataset
+from core.experiment import training
+from core.experiment.training import Trainer
 from core.spec import RunSpec
-from core.training import Trainer
 
 NAME = "gpu"
 DEVICE = "cuda"

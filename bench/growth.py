@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.example import EXAMPLE
+from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
 
@@ -72,8 +72,9 @@ def width(units: int, images: int = IMAGES) -> list[Point]:
     import threadpoolctl
 
     from bench import peers
-    from core import criteria, masks, spectra, training
+    from core import criteria, masks, spectra
     from core.criteria import Evidence
+    from core.experiment import training
 
     data, spec = _images(images), RunSpec(hidden=(units, units), pruning=None)
     state = training.start(spec, data)
@@ -101,7 +102,7 @@ def width(units: int, images: int = IMAGES) -> list[Point]:
 
 def stack(count: int, device: str, images: int = IMAGES) -> list[Point]:
     """So many networks of the default shape, trained as one stack: a step of all, and that over K."""
-    from core import training
+    from core.experiment import training
 
     data = _images(images)
     specs = [RunSpec(seed=seed, pruning=None) for seed in range(count)]

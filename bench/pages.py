@@ -15,7 +15,7 @@ from bench import server
 from bench.measure import Arm, Effort, Line, Lines, Said
 from bench.server import Server
 from bench.visitors import Visitors
-from core.example import EXAMPLE
+from core.publish.example import EXAMPLE
 from core.spec import PruningSpec, RunSpec
 from core.store import Store
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.measure import Effort, Line, Lines, Said, interleaved
-from core import training
 from core.datasets import Dataset
+from core.experiment import training
+from core.experiment.training import Trainer
 from core.spec import PenaltySpec, RunSpec
-from core.training import Trainer
 
 NAME = "penalty"
 WITHOUT = "no penalty"

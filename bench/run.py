@@ -13,8 +13,9 @@ from functools import partial
 from unittest import mock
 
 from bench.measure import Arm, Effort, Line, Lines, Said
-from core import experiment, training
+from core import experiment
 from core.events import EpochEnded, Pruned
+from core.experiment import training
 from core.spec import PruningSpec, RunSpec
 from core.store import Store
 

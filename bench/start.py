@@ -11,8 +11,7 @@ from pathlib import Path
 from bench import server
 from bench.measure import Arm, Effort, Line, Lines, Said, interleaved
 from bench.server import Server
-from core import processes
-from core.jobs import JobBoard
+from core.jobs import JobBoard, processes
 from core.spec import RunSpec
 
 NAME = "start"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from core import training
 from core.datasets import Dataset
-from core.snapshot import TrainingState
+from core.experiment import training
+from core.experiment.training import Trainer
 from core.spec import RunSpec
-from core.training import Trainer
+from core.store.snapshot import TrainingState
 
 
 def after(epochs: int, data: Dataset, hidden: tuple[int, ...] = RunSpec.hidden) -> TrainingState:

@@ -8,7 +8,7 @@ import pytest
 
 
 def unpack(blob: bytes) -> tuple[dict, dict]:
-    """As the browser reads it, written from the description at the top of core/scene.py."""
+    """As the browser reads it, written from the description at the top of core/views/scene.py."""
     assert isinstance(blob, bytes)
     length = int.from_bytes(blob[:4], "little")
     header = json.loads(blob[4 : 4 + length].decode("utf-8"), parse_constant=lambda word: pytest.fail(word))

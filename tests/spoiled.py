@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from core import datasets
-from core.formats import FIELDS
+from core.datasets.formats import FIELDS
 
 STEPS = 8  # refusals in a row that a person would put up with
 

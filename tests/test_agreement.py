@@ -11,13 +11,16 @@ from small import digits, evidence, network
 from streamlit.testing.v1 import AppTest
 from test_architecture import REPOSITORY
 
-from core import agreement, comparisons, concordance, criteria, datasets, experiment, masks, overlap
-from core.agreement import Trained, between, samples, within
-from core.cards import METHOD
-from core.comparisons import CRITERIA, MATCHED, NUMBERED, RANDOM, SAMPLES, Agreement, Comparison, Rows
+from core import criteria, datasets, experiment, masks
+from core.claims import agreement, comparisons
+from core.claims.agreement import Trained, between, samples, within
+from core.claims.comparisons import CRITERIA, MATCHED, NUMBERED, RANDOM, SAMPLES, Agreement, Comparison, Rows
+from core.judge.cards import METHOD
+from core.masks import overlap
+from core.masks.overlap import Overlap, compare
 from core.network import Network
-from core.overlap import Overlap, compare
 from core.store import Store
+from core.views import concordance
 from pages.parts import elements
 
 PAPER = ((300, 784), (200, 300), (100, 200), (50, 100))

@@ -9,8 +9,9 @@ import streamlit as st
 from blobs import unpack
 from serving import DESKTOP, LAPTOP, TEXTS
 
-from core import comparisons, concordance
-from core.cards import METHOD
+from core.claims import comparisons
+from core.judge.cards import METHOD
+from core.views import concordance
 from pages.parts import elements
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]

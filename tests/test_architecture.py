@@ -11,33 +11,29 @@ REPOSITORY = Path(__file__).parents[1]
 CORE, PAGES = REPOSITORY / "core", REPOSITORY / "pages"
 
 ORDER = (
-    "arithmetic blas numerals advice formats notes dataset places downloads datasets network criteria spectra lowrank "
-    "shrinkage chance paired verdicts statistics cards queues masks overlap timetable spec collapse recipe events snapshot "
-    "layout log store standing branching products step penalty series training cut gates experiment crew stacks cluster "
-    "sweep tables grid atlas shelf scene stage strength equivalence film penalised surveys contest factors scoreboard "
-    "retraining pieces claims results study comparisons agreement judgement ladder concordance example steering "
-    "fingerprints worker processes forkserver job turns jobs figures"
+    "arithmetic blas numerals datasets.advice datasets.formats datasets.notes datasets.dataset datasets.places "
+    "datasets.downloads datasets network criteria spectra lowrank claims.shrinkage masks.chance statistics.paired "
+    "claims.verdicts statistics judge.cards masks.queues masks masks.overlap masks.timetable spec collapse recipe events "
+    "store.snapshot experiment.layout store.log store claims.standing store.branching experiment.products experiment.step "
+    "experiment.penalty experiment.series experiment.training experiment.cut gates experiment sweep.crew sweep.stacks "
+    "sweep.cluster sweep publish.tables atlas.grid atlas atlas.shelf views.scene views.stage claims.strength "
+    "claims.equivalence claims.film views.penalised atlas.surveys claims.contest claims.factors views.scoreboard "
+    "claims.retraining claims.pieces publish.claims judge.results judge.study claims.comparisons claims.agreement "
+    "views.judgement views.ladder views.concordance publish.example jobs.steering publish.fingerprints jobs.worker "
+    "jobs.processes jobs.forkserver jobs.job jobs.turns jobs views.figures"
 ).split()
 # The only files that import torch, and those that import them.
-TRAINS = {
-    "products",
-    "step",
-    "penalty",
-    "series",
-    "training",
-    "cut",
-    "experiment",
-    "stacks",
-    "surveys",
-    "retraining",
-    "pieces",
+TRAINS = {"sweep.stacks", "atlas.surveys", "claims.retraining", "claims.pieces"} | {
+    name for name in ORDER if name.split(".")[0] == "experiment"
 }
-COMMANDS = {"claims", "example", "fingerprints", "forkserver"}  # run by hand as `python -m core.…`, imported by nothing
+# Run by hand as `python -m core.…`, imported by nothing but their doors.
+COMMANDS = {"publish.claims", "publish.example", "publish.fingerprints", "jobs.forkserver"}
+DOORS = {"agreement", "example", "fingerprints", "results", "tables", "claims.__main__", "sweep.__main__"}
 WITHOUT_TORCH = [name for name in ORDER if name not in TRAINS | COMMANDS]
 
 
 def imports(file: Path, top_level_only=False) -> set[str]:
-    """Dotted names that the file imports; `from core import masks` counts as core.masks."""
+    """Dotted names that the file imports; `from core import masks` counts as core.masks, and not as core."""
     tree = ast.parse(file.read_text("utf-8"), str(file))
     nodes = tree.body if top_level_only else ast.walk(tree)
     found = set()
@@ -46,12 +42,35 @@ def imports(file: Path, top_level_only=False) -> set[str]:
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file.name} uses a relative import"
-            found |= {node.module} | {f"{node.module}.{name.name}" for name in node.names}
+            inside = {f"{node.module}.{name.name}" for name in node.names}
+            modules = {name for name in inside if is_module(name)}
+            found |= modules | ({node.module} if len(modules) < len(inside) else set())
     return found
 
 
+def is_module(name: str) -> bool:
+    place = REPOSITORY.joinpath(*name.split("."))
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
+def module(file: Path) -> str:
+    """Its dotted name below core."""
+    parts = file.relative_to(CORE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def used(file: Path, top_level_only=False) -> set[str]:
+    """The modules of core that a file imports; a package's own name stands for its __init__."""
+    below = {name.removeprefix("core.") for name in imports(file, top_level_only) if name.startswith("core.")}
+    return {name for name in below if name in MODULES}
+
+
 def core_files() -> list[Path]:
-    return sorted(file for file in CORE.rglob("*.py") if file.name != "__init__.py")
+    return sorted(file for file in CORE.rglob("*.py") if file.parent != CORE or file.name != "__init__.py")
+
+
+MODULES = {module(file): file for file in core_files()}
+EMPTY = {name for name, file in MODULES.items() if not imports(file)}  # a room's docstring
 
 
 def of_the_interface() -> list[Path]:
@@ -59,42 +78,41 @@ def of_the_interface() -> list[Path]:
 
 
 def test_every_core_file_has_its_place_in_the_order():
-    missing = [file.name for file in core_files() if file.stem not in ORDER]
+    missing = sorted(MODULES.keys() - set(ORDER) - DOORS - EMPTY)
     assert not missing, f"{missing}: write them into ORDER in {Path(__file__).name}, where they belong"
-    assert len(ORDER) == len(set(ORDER))
+    assert len(ORDER) == len(set(ORDER)) and set(ORDER) <= MODULES.keys()
 
 
-@pytest.mark.parametrize("file", core_files(), ids=lambda file: file.stem)
-def test_core_imports_only_from_above_and_never_streamlit(file):
-    names = imports(file)
-    assert not {name for name in names if name.split(".")[0] in ("streamlit", "pages", "app", "tests", "bench")}
-    if file.stem in ORDER:
-        above = ORDER[: ORDER.index(file.stem)]
-        used = {name.split(".")[1] for name in names if name.startswith("core.")}
-        assert not {name for name in used if name in ORDER and name not in above}, f"{file.stem} imports from below"
+@pytest.mark.parametrize("name", MODULES)
+def test_core_imports_only_from_above_and_never_streamlit(name):
+    names = imports(MODULES[name])
+    assert not {one for one in names if one.split(".")[0] in ("streamlit", "pages", "app", "tests", "bench")}
+    if name in ORDER:
+        above = {*ORDER[: ORDER.index(name)], *EMPTY, name}
+        assert not used(MODULES[name]) - above, f"{name} imports from below"
 
 
-@pytest.mark.parametrize("file", [f for f in core_files() if f.stem in WITHOUT_TORCH], ids=lambda file: file.stem)
-def test_what_the_interface_uses_imports_no_torch_at_import_time(file):
-    used = imports(file, top_level_only=True)
-    assert not {name for name in used if name.split(".")[0] == "torch"}
-    assert not {name for name in used if name.startswith("core.") and name.split(".")[1] in TRAINS | COMMANDS}
+@pytest.mark.parametrize("name", WITHOUT_TORCH)
+def test_what_the_interface_uses_imports_no_torch_at_import_time(name):
+    assert not {one for one in imports(MODULES[name], top_level_only=True) if one.split(".")[0] == "torch"}
+    assert not used(MODULES[name], top_level_only=True) & (TRAINS | COMMANDS)
 
 
 def test_importing_all_that_the_interface_uses_leaves_torch_out():
-    modules = [f"core.{name}" for name in WITHOUT_TORCH if (CORE / f"{name}.py").is_file()]
+    modules = [f"core.{name}" for name in WITHOUT_TORCH]
     code = f"import sys, {', '.join(modules)}; print([m for m in ('torch', 'streamlit') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_nothing_imports_a_command():
-    users = [f for f in (*core_files(), *of_the_interface()) if imports(f) & {f"core.{name}" for name in COMMANDS}]
+    users = [file for name, file in MODULES.items() if name not in DOORS and used(file) & (COMMANDS | DOORS)]
+    users += [file for file in of_the_interface() if used(file) & (COMMANDS | DOORS)]
     assert not users
 
 
 def test_only_training_and_experiment_import_torch():
-    users = {f.stem for f in core_files() if any(name.split(".")[0] == "torch" for name in imports(f))}
+    users = {name for name, file in MODULES.items() if any(one.split(".")[0] == "torch" for one in imports(file))}
     assert users <= TRAINS
 
 
@@ -109,4 +127,4 @@ def test_no_page_lies_directly_inside_pages():
 
 
 def test_every_core_file_says_what_it_is():
-    assert not [file.name for file in core_files() if not ast.get_docstring(ast.parse(file.read_text("utf-8")))]
+    assert not [name for name, file in MODULES.items() if not ast.get_docstring(ast.parse(file.read_text("utf-8")))]

@@ -10,12 +10,14 @@ import torch
 from small import digits
 from visiting import REPOSITORY
 
-from core import arithmetic, blas, datasets, experiment, fingerprints, training
+from core import arithmetic, blas, datasets, experiment
 from core.arithmetic import SETTINGS
 from core.events import Notice
-from core.products import Native, Portable
+from core.experiment import training
+from core.experiment.products import Native, Portable
+from core.experiment.training import Trainer
+from core.publish import fingerprints
 from core.store import Store
-from core.training import Trainer
 
 ONE, STACK = 1, 3
 FAMILY = fingerprints.other_family()
@@ -220,7 +222,7 @@ def test_the_two_arithmetics_are_two_runs_with_two_names():
 
 @portable_here
 @pytest.mark.parametrize(
-    "entrance", ["core", "core.network", "core.sweep", "core.worker", "core.forkserver", "core.store"]
+    "entrance", ["core", "core.network", "core.sweep", "core.jobs.worker", "core.jobs.forkserver", "core.store"]
 )
 def test_whatever_of_core_is_imported_first_numpy_gets_the_chosen_kernels(entrance):
     code = f"import {entrance}, numpy, threadpoolctl; print([p.get('architecture') for p in threadpoolctl.threadpool_info()])"

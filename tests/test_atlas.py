@@ -13,8 +13,8 @@ import threadpoolctl
 from sklearn.decomposition import PCA
 from small import digits
 
-from core import atlas, criteria, datasets, experiment, grid, lowrank, masks
-from core.atlas import COARSE, Atlas, Choice
+from core import atlas, criteria, datasets, experiment, lowrank, masks
+from core.atlas import COARSE, Atlas, Choice, grid
 from core.criteria import Evidence
 from core.datasets import Dataset
 from core.network import Network

@@ -35,12 +35,14 @@ from bench import (
 )
 from bench.growth import Point
 from bench.measure import Arm, Effort, Line, Said, interleaved
-from core import criteria, masks, processes, scene, spectra
+from core import criteria, masks, spectra
 from core.criteria import Evidence
 from core.events import EpochEnded
-from core.log import line_of
+from core.jobs import processes
 from core.spec import RunSpec
 from core.store import Store
+from core.store.log import line_of
+from core.views import scene
 
 REPOSITORY = Path(__file__).parents[1]
 QUICK = ("epoch", "run", "cuts", "penalty", "inference", "atlas", "sweep", "gpu")

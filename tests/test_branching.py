@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from small import digits
 
-from core import branching, experiment, recipe, training, worker
+from core import experiment, recipe
+from core.experiment import training
+from core.jobs import worker
 from core.spec import HandCut, PenaltySpec, PruningSpec, RunSpec
-from core.store import Store
+from core.store import Store, branching
 
 
 def finished(store: Store, spec: RunSpec) -> str:

@@ -2,10 +2,11 @@
 
 import pytest
 
-from core import cards, results, statistics
-from core.cards import CLAIMS, COMPARED, FRESH_EPOCHS, FRESH_TARGET, METHOD, Setting
-from core.paired import REDUCTIONS, RETRAINED
+from core import statistics
+from core.judge import cards, results
+from core.judge.cards import CLAIMS, COMPARED, FRESH_EPOCHS, FRESH_TARGET, METHOD, Setting
 from core.statistics import Rule
+from core.statistics.paired import REDUCTIONS, RETRAINED
 
 SOURCE = {"device": "cpu", "versions": "torch 1", "data": "abc", "images": 10_000}
 

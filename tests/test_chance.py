@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from small import network
 
-from core import chance, criteria, masks
+from core import criteria, masks
+from core.masks import chance
 from core.network import Network
 
 

@@ -10,7 +10,9 @@ import pytest
 from small import digits
 from visiting import REPOSITORY
 
-from core import claims, contest, spectra
+from core import spectra
+from core.claims import contest
+from core.publish import claims
 from core.store import Store
 
 SPEC = digits(hidden=(20, 12), max_epochs=8)

@@ -9,11 +9,13 @@ from blobs import unpack
 from sklearn.decomposition import PCA
 from small import digits, network
 
-from core import contest, datasets, experiment, factors, scoreboard
-from core.contest import ARMS, MATCHINGS, Layer
+from core import datasets, experiment
+from core.claims import contest, factors
+from core.claims.contest import ARMS, MATCHINGS, Layer
 from core.network import Network
 from core.spec import PenaltySpec
 from core.store import Store, StoreError
+from core.views import scoreboard
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ import pytest
 from serving import DESKTOP, LAPTOP, Visitor, server_on, times_a_plain_page, visits
 from small import digits
 
-from core import contest, datasets, experiment, factors, retraining
-from core.contest import ARMS, MATCHINGS
-from core.example import EXAMPLE
-from core.shelf import Shelf
+from core import datasets, experiment
+from core.atlas.shelf import Shelf
+from core.claims import contest, factors, retraining
+from core.claims.contest import ARMS, MATCHINGS
+from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
 

@@ -8,9 +8,10 @@ from streamlit.testing.v1 import AppTest
 from visiting import StandIn, again, arrive, button, said
 from waiting import wait_until
 
-from core import contest, datasets, experiment, factors
-from core.contest import ARMS
-from core.shelf import Shelf
+from core import datasets, experiment
+from core.atlas.shelf import Shelf
+from core.claims import contest, factors
+from core.claims.contest import ARMS
 from core.spec import RunSpec
 from pages.parts import contests, elements, services
 

@@ -16,11 +16,11 @@ from small import digits
 from test_sweep import DEADLY, LONG, REPOSITORY, alone, moments, stamps
 from waiting import wait_until
 
-from core import cluster, crew, experiment, sweep
+from core import experiment, sweep
 from core.events import EpochEnded
 from core.spec import RunSpec
 from core.store import Store
-from core.sweep import outcomes, run_many
+from core.sweep import cluster, crew, outcomes, run_many
 
 SPECS = [digits(max_epochs=3, seed=seed) for seed in range(3)]
 SPECS += [digits({"criterion": "random-matched"}, max_epochs=3), digits(None, max_epochs=3)]
@@ -242,7 +242,7 @@ def test_without_dask_it_says_what_to_do(store, monkeypatch):
 
 
 def test_nothing_imports_dask_unless_it_is_asked_for():
-    code = "import sys, core.sweep, core.crew, core.cluster; print([m for m in ('dask', 'distributed') if m in sys.modules])"
+    code = "import sys; from core.sweep import cluster, crew; print([m for m in ('dask', 'distributed') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     assert done.stdout.strip() == "[]", done.stderr
 

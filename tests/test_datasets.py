@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import datasets, downloads
-from core.formats import FIELDS, IDX_NAMES
+from core import datasets
+from core.datasets import downloads
+from core.datasets.formats import FIELDS, IDX_NAMES
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -8,8 +8,10 @@ import pytest
 from blobs import unpack
 from small import digits
 
-from core import chance, equivalence, experiment, verdicts
-from core.equivalence import Cut
+from core import experiment
+from core.claims import equivalence, verdicts
+from core.claims.equivalence import Cut
+from core.masks import chance
 from core.spec import HandCut
 
 MODELS = ("soft", "hard", "scaling", "random")

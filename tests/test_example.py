@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from core import contest, criteria, datasets, equivalence, factors, masks, scene, stage, strength
+from core import criteria, datasets, masks
 from core.atlas import Choice
+from core.atlas.shelf import Shelf
+from core.claims import contest, equivalence, factors, strength
 from core.criteria import Evidence
-from core.example import DRAWS, EXAMPLE
-from core.shelf import Shelf
+from core.publish.example import DRAWS, EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
+from core.views import scene, stage
 
 TRAINED, PRUNED = RunSpec(pruning=None), RunSpec()
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from small import assert_same, digits
 
-from core import criteria, cut, datasets, experiment, masks, recipe, training
+from core import criteria, datasets, experiment, masks, recipe
 from core.events import EpochEnded, Finished, Notice, Pruned, Started, Stopped
+from core.experiment import cut, training
 from core.spec import HandCut, RunSpec
 from core.store import Store
 

@@ -1,7 +1,7 @@
 """Figures hold the log's numbers, with units on the axes, and tell runs apart without colour."""
 
-from core import figures
-from core.figures import Course
+from core.views import figures
+from core.views.figures import Course
 
 
 def course(label: str, accuracies: list[float], cut_at: int | None = None) -> Course:

@@ -7,11 +7,12 @@ import pytest
 from blobs import unpack
 from small import assert_same, digits
 
-from core import equivalence, experiment, film, snapshot, spectra, verdicts
-from core.film import FIGURES
-from core.shelf import Shelf
+from core import experiment, spectra
+from core.atlas.shelf import Shelf
+from core.claims import equivalence, film, verdicts
+from core.claims.film import FIGURES
 from core.spec import HandCut
-from core.store import Store, StoreError
+from core.store import Store, StoreError, snapshot
 
 
 def finished(store: Store, **changes) -> str:

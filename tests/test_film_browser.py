@@ -10,10 +10,11 @@ from serving import DESKTOP, LAPTOP, SECONDS, TEXTS, Visitor, visits
 from small import digits
 from waiting import wait_until
 
-from core import experiment, film, spectra
-from core.example import EXAMPLE
-from core.film import Film
-from core.shelf import Shelf
+from core import experiment, spectra
+from core.atlas.shelf import Shelf
+from core.claims import film
+from core.claims.film import Film
+from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
 from pages.parts import films

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 from visiting import PAGES, REPOSITORY, again, arrive, button, said
 from waiting import wait_until
 
-from core import film
+from core.claims import film
 from core.spec import RunSpec
 from core.store import Store
 from pages.parts import elements, films, services

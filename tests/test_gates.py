@@ -8,11 +8,12 @@ import pytest
 from small import assert_same, digits
 from waiting import wait_until
 
-from core import experiment, worker
+from core import experiment
 from core.events import EpochEnded, Stopped
 from core.gates import Gate
+from core.jobs import worker
+from core.jobs.worker import Steering
 from core.store import Store
-from core.worker import Steering
 
 
 def epochs(store: Store, key: str) -> int:

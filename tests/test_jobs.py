@@ -11,12 +11,13 @@ import pytest
 from small import digits
 from waiting import wait_until
 
-from core import datasets, experiment, jobs, masks, stage
+from core import datasets, experiment, jobs, masks
 from core.atlas import Choice
-from core.job import HELD, Job
+from core.atlas.shelf import Shelf
 from core.jobs import JobBoard, JobError
-from core.shelf import Shelf
+from core.jobs.job import HELD, Job
 from core.store import Store, StoreError
+from core.views import stage
 
 UNHINDERED = not hasattr(os, "geteuid") or os.geteuid() == 0
 STILL = {"learning_rate": 1e-6}  # weights hardly move: no cut comes and no target is reached

@@ -11,11 +11,12 @@ from blobs import unpack
 from serving import DESKTOP, LAPTOP, TEXTS, Visitor, times_a_plain_page, visits
 from test_judgement import assert_prints, rows, run
 
-from core import cards, judgement, results, study
-from core.cards import CLAIMS, INACTIVITY, Setting
-from core.judgement import HERE
-from core.shelf import Shelf
-from core.study import Kept, Study
+from core.atlas.shelf import Shelf
+from core.judge import cards, results, study
+from core.judge.cards import CLAIMS, INACTIVITY, Setting
+from core.judge.study import Kept, Study
+from core.views import judgement
+from core.views.judgement import HERE
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 

@@ -11,13 +11,14 @@ from test_judgement import rows
 from visiting import again, arrive, button, said
 from waiting import wait_until
 
-from core import cards, judgement, results, study
-from core.cards import CUT, INACTIVITY, METHOD, Setting
-from core.job import Job
-from core.judgement import HERE, SHIPPED
-from core.shelf import Shelf
-from core.study import Kept, Study
+from core.atlas.shelf import Shelf
+from core.jobs.job import Job
+from core.judge import cards, results, study
+from core.judge.cards import CUT, INACTIVITY, METHOD, Setting
+from core.judge.study import Kept, Study
 from core.sweep import NO_PRUNING
+from core.views import judgement
+from core.views.judgement import HERE, SHIPPED
 from pages.parts import asking, elements, services
 
 SETTINGS = [Setting("digits", 0.6, 3), Setting("digits", 0.9, 3), Setting("mnist", 0.6, 3)]

@@ -11,11 +11,12 @@ import pytest
 import scipy.stats
 from blobs import unpack
 
-from core import cards, judgement, results, study
-from core.cards import CLAIMS, COMPARED, CUT, FRESH_EPOCHS, FRESH_TARGET, INACTIVITY, METHOD, Setting
-from core.judgement import HERE, SHIPPED
+from core.judge import cards, results, study
+from core.judge.cards import CLAIMS, COMPARED, CUT, FRESH_EPOCHS, FRESH_TARGET, INACTIVITY, METHOD, Setting
 from core.statistics import Rule, judge
 from core.sweep import NO_PRUNING, QUICK
+from core.views import judgement
+from core.views.judgement import HERE, SHIPPED
 
 REPOSITORY = Path(__file__).parents[1]
 AT = Setting("digits", 0.6, 3)

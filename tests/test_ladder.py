@@ -5,11 +5,12 @@ import pytest
 import scipy.stats
 from blobs import unpack
 
-from core import cards, ladder, results
-from core.cards import FRESH_TARGET, METHOD
-from core.judgement import SHORT
-from core.results import NO_PRUNING
+from core.judge import cards, results
+from core.judge.cards import FRESH_TARGET, METHOD
+from core.judge.results import NO_PRUNING
 from core.statistics import Rule
+from core.views import ladder
+from core.views.judgement import SHORT
 
 RATIOS = (0.5, 0.75, 0.8, 0.875, 0.9, 0.9375, 0.96875)
 ARMS = (METHOD, "magnitude", "random-weights", FRESH_TARGET, NO_PRUNING)

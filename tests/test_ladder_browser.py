@@ -10,8 +10,8 @@ from serving import DESKTOP, LAPTOP, TEXTS
 from test_agreement_browser import INSIDE, letters, mount  # noqa: F401
 from test_ladder import ARMS, rows
 
-from core import judgement, ladder
-from core.cards import METHOD
+from core.judge.cards import METHOD
+from core.views import judgement, ladder
 from pages.parts import elements
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]

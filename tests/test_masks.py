@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from small import FIVE_FOUR_THREE, evidence, network
 
-from core import criteria, masks, queues
+from core import criteria, masks
+from core.masks import queues
 from core.network import Network
 
 WEIGHTS = sum(a * b for a, b in zip(FIVE_FOUR_THREE, FIVE_FOUR_THREE[1:], strict=False))

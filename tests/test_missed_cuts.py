@@ -5,11 +5,13 @@ import pytest
 from blobs import unpack
 from small import digits
 
-from core import cards, experiment, judgement, ladder, results
-from core.cards import INACTIVITY, METHOD, Setting
-from core.shelf import Shelf
+from core import experiment
+from core.atlas.shelf import Shelf
+from core.judge import cards, results
+from core.judge.cards import INACTIVITY, METHOD, Setting
 from core.statistics import Rule, judge
 from core.store import Store
+from core.views import judgement, ladder
 
 AT = Setting("digits", 0.6, 3)
 

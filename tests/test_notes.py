@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from spoiled import File, accepted
 
-from core import datasets, notes, scene
-from core.formats import FIELDS
+from core import datasets
+from core.datasets import notes
+from core.datasets.formats import FIELDS
 from core.spec import RunSpec
+from core.views import scene
 
 
 @pytest.fixture(autouse=True)

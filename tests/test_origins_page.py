@@ -10,9 +10,12 @@ import pytest
 from small import digits
 from visiting import again, arrive, button, said, visit
 
-from core import equivalence, experiment, results, strength, worker
+from core import experiment
 from core.atlas import Choice
-from core.shelf import SHIPPED, Shelf
+from core.atlas.shelf import SHIPPED, Shelf
+from core.claims import equivalence, strength
+from core.jobs import worker
+from core.judge import results
 from core.store import Store
 from pages.parts import atlases, contests, library, services
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from visiting import PAGES, REPOSITORY, button, said, visit
 
 from core import criteria, datasets, experiment, spec
-from core.job import Job
+from core.jobs.job import Job
 from core.spec import PenaltySpec, PruningSpec, RunSpec, as_released
 from pages.parts import services, sidebar, watching
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from core import paired
+from core.statistics import paired
 
 
 @pytest.mark.parametrize(

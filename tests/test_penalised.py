@@ -7,11 +7,14 @@ import pytest
 from blobs import unpack
 from small import digits
 
-from core import experiment, penalised, strength, worker
-from core.penalised import Ending
-from core.shelf import Shelf
+from core import experiment
+from core.atlas.shelf import Shelf
+from core.claims import strength
+from core.claims.strength import Search, Try
+from core.jobs import worker
 from core.store import Store
-from core.strength import Search, Try
+from core.views import penalised
+from core.views.penalised import Ending
 
 SHAPES = ((6, 9), (4, 6))
 
@@ -154,7 +157,7 @@ def searched(made, tmp_path_factory):
     """The task run to its end, on the made pruned run: what it said and where it put it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNING_DEVICE", "cpu")
-        patch.setattr("core.steering.SAY_EVERY", 0.0)
+        patch.setattr("core.jobs.steering.SAY_EVERY", 0.0)
         root, said = tmp_path_factory.mktemp("searched"), []
         task = {"task": "strength", "root": str(root), "source": str(made.root), "run": digits().key()}
         worker.TASKS["strength"](task, queue.Queue(), lambda kind, **values: said.append((kind, values)))
@@ -186,7 +189,7 @@ def test_of_every_try_the_start_and_the_end_are_kept_and_nothing_between(made, s
 
 
 def test_a_stop_keeps_the_tries_and_the_next_search_goes_on_from_them(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("core.steering.SAY_EVERY", 0.0)
+    monkeypatch.setattr("core.jobs.steering.SAY_EVERY", 0.0)
     inbox, said = queue.Queue(), []
 
     def say(kind, **values):

@@ -8,12 +8,12 @@ import torch
 from small import assert_same, digits
 
 from core import datasets, experiment, recipe
-from core.penalty import Penalty
-from core.products import Native, Portable
+from core.experiment.penalty import Penalty
+from core.experiment.products import Native, Portable
+from core.experiment.step import Parameters
+from core.experiment.training import Trainer, start
 from core.spec import PenaltySpec, RunSpec
-from core.step import Parameters
 from core.store import Store
-from core.training import Trainer, start
 
 SHAPES = [(9, 9), (30, 7), (7, 30), (1, 8), (8, 1)]
 CPU = torch.device("cpu")
@@ -141,7 +141,7 @@ def trained(spec: RunSpec, on=None, **how) -> list[np.ndarray]:
 
 def by_hand(spec: RunSpec, steps_between: int) -> list[np.ndarray]:
     """One epoch with autograd and torch's own decomposition: the same batches, a penalty step after every N and at the end."""
-    from core.training import stream
+    from core.experiment.training import stream
 
     data = datasets.load(spec.dataset)
     state = start(spec, data)
@@ -197,7 +197,7 @@ def test_weights_of_inputs_that_are_always_dark_are_shrunk_too():
 
 
 def test_windows_of_graphs_end_where_a_penalty_step_is_due():
-    from core.series import AT_ONCE, Windows
+    from core.experiment.series import AT_ONCE, Windows
 
     data, spec = datasets.load("digits"), digits()
     trainer = Trainer(data, [spec], [start(spec, data)])

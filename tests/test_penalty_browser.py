@@ -7,9 +7,10 @@ import pytest
 from serving import DESKTOP, LAPTOP, TEXTS, Visitor, times_a_plain_page, visits
 from small import digits
 
-from core import equivalence, experiment, strength
-from core.example import EXAMPLE
-from core.shelf import Shelf
+from core import experiment
+from core.atlas.shelf import Shelf
+from core.claims import equivalence, strength
+from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
 

@@ -9,11 +9,12 @@ from streamlit.testing.v1 import AppTest
 from visiting import again, arrive, button, said
 from waiting import wait_until
 
-from core import equivalence, experiment, strength
-from core.job import Job
-from core.shelf import Shelf
+from core import experiment
+from core.atlas.shelf import Shelf
+from core.claims import equivalence, strength
+from core.claims.strength import Search, Try
+from core.jobs.job import Job
 from core.spec import RunSpec
-from core.strength import Search, Try
 from pages.parts import draws, elements, services, strengths
 
 FIND = "Find the λ that ends with the same nuclear norm"

@@ -10,9 +10,10 @@ import pytest
 from small import digits
 from visiting import button, said, visit
 
-from core import datasets, downloads, experiment, places
-from core.formats import IDX_NAMES
-from core.shelf import Shelf
+from core import datasets, experiment
+from core.atlas.shelf import Shelf
+from core.datasets import downloads, places
+from core.datasets.formats import IDX_NAMES
 from core.store import Store, StoreError
 from pages.parts import session
 

@@ -11,7 +11,7 @@ from small import digits
 from visiting import REPOSITORY
 from waiting import wait_until
 
-from core import processes
+from core.jobs import processes
 from core.store import Store
 
 forking = pytest.mark.skipif(not processes.FORKS, reason="this system's workers are fresh processes")

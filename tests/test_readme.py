@@ -60,6 +60,6 @@ def test_the_example_without_pages_runs():
 
 @pytest.mark.parametrize("variable", re.findall(r"^\| `(PRUNING_\w+)`", README, flags=re.M))
 def test_every_variable_named_is_read_somewhere(variable):
-    sources = [file.read_text("utf-8") for file in (REPOSITORY / "core").glob("*.py")]
+    sources = [file.read_text("utf-8") for file in (REPOSITORY / "core").rglob("*.py")]
     sources += [file.read_text("utf-8") for file in (REPOSITORY / "pages").rglob("*.py")]
     assert any(f'"{variable}"' in source for source in sources)

@@ -6,9 +6,11 @@ import sys
 import pytest
 from small import digits
 
-from core import cards, datasets, results, verdicts
+from core import datasets
 from core import spec as spec_module
-from core.cards import FRESH_EPOCHS, FRESH_TARGET, METHOD
+from core.claims import verdicts
+from core.judge import cards, results
+from core.judge.cards import FRESH_EPOCHS, FRESH_TARGET, METHOD
 from core.spec import BASELINES
 from core.store import Store
 

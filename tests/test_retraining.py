@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from small import digits
 
-from core import contest, experiment, factors, lowrank, retraining
-from core.contest import ARMS
-from core.snapshot import TrainingState
+from core import experiment, lowrank
+from core.claims import contest, factors, retraining
+from core.claims.contest import ARMS
+from core.experiment.training import Trainer
 from core.store import Store
-from core.training import Trainer
+from core.store.snapshot import TrainingState
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ import pytest
 from blobs import unpack
 from small import digits
 
-from core import criteria, datasets, experiment, scene
+from core import criteria, datasets, experiment
 from core.criteria import Evidence
 from core.spec import HandCut, PruningSpec, RunSpec
 from core.store import Store, StoreError
+from core.views import scene
 
 BY_WEIGHT = digits({"criterion": "magnitude"}, seed=1)
 BY_HAND = replace(digits(seed=2), hand_cuts=(HandCut(epoch=3, ratio=0.5),))

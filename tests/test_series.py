@@ -7,10 +7,11 @@ import pytest
 import torch
 from small import assert_same, digits
 
-from core import datasets, masks, series, training
+from core import datasets, masks
 from core.arithmetic import ARITHMETICS
-from core.series import Series, Windows
-from core.training import Trainer
+from core.experiment import series, training
+from core.experiment.series import Series, Windows
+from core.experiment.training import Trainer
 
 DATA = datasets.load("digits")
 SHAPE = {"batch_size": 13, "hidden": (24, 16), "pruning": None}  # 1,294 images: 99 whole steps and one of 7

@@ -7,7 +7,7 @@ from small import evidence, network
 
 from core import atlas, criteria, datasets
 from core.atlas import Choice
-from core.shelf import SHARE, Point, Shelf
+from core.atlas.shelf import SHARE, Point, Shelf
 from core.store import StoreError
 
 

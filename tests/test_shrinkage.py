@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core import shrinkage
+from core.claims import shrinkage
 
 LISTS = {
     "random": np.sort(np.random.default_rng(0).gamma(2, size=30))[::-1],

@@ -9,8 +9,8 @@ from waiting import wait_until
 
 from core import criteria
 from core.atlas import Choice
-from core.job import Job
 from core.jobs import JobBoard, JobError, atlas_key
+from core.jobs.job import Job
 from core.spec import RunSpec
 from pages.parts import atlases, elements, services
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from small import assert_same
 
-from core import recipe, snapshot
-from core.snapshot import Snapshot, TrainingState
+from core import recipe
+from core.store import snapshot
+from core.store.snapshot import Snapshot, TrainingState
 
 
 def moment(adam=False, **changes) -> Snapshot:

@@ -8,10 +8,11 @@ import pytest
 import torch
 from small import digits
 
-from core import crew, experiment, stacks, sweep
+from core import experiment, sweep
 from core.events import EpochEnded, Pruned
 from core.spec import HandCut, PenaltySpec
 from core.store import Store
+from core.sweep import crew, stacks
 
 SPECS = [
     digits(),

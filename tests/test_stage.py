@@ -9,15 +9,16 @@ import pytest
 from blobs import unpack
 from small import digits
 
-from core import atlas, criteria, datasets, experiment, masks, recipe, scene, spectra, stage, timetable
+from core import atlas, criteria, datasets, experiment, masks, recipe, spectra
 from core.atlas import Choice
 from core.criteria import Evidence
-from core.masks import ByHand
+from core.masks import ByHand, timetable
+from core.masks.timetable import PERCENTS
 from core.network import Network
-from core.snapshot import Snapshot, TrainingState
 from core.spec import RunSpec
 from core.store import Store
-from core.timetable import PERCENTS
+from core.store.snapshot import Snapshot, TrainingState
+from core.views import scene, stage
 
 CUT = digits()
 WHOLE = digits(None, hidden=(24, 16, 12))

@@ -12,12 +12,12 @@ import pytest
 from serving import DESKTOP, SECONDS, Visitor, server_on, visits
 from small import digits
 
-from core import criteria, datasets, experiment, masks, surveys
-from core.atlas import Choice
+from core import criteria, datasets, experiment, masks
+from core.atlas import Choice, surveys
+from core.atlas.shelf import Shelf
 from core.criteria import Evidence
-from core.example import EXAMPLE
 from core.jobs import atlas_key
-from core.shelf import Shelf
+from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from small import digits
 
-from core import collapse, contest, datasets, equivalence, experiment, film, scoreboard, standing, verdicts
-from core.log import encoded
+from core import collapse, datasets, experiment
+from core.claims import contest, equivalence, film, standing, verdicts
 from core.spec import HandCut, PruningSpec, RunSpec
 from core.store import Store
+from core.store.log import encoded
+from core.views import scoreboard
 
 REPOSITORY = Path(__file__).parents[1]
 

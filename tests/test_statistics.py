@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from core import paired, statistics
+from core import statistics
 from core.statistics import (
     FAILS,
     HOLDS,
@@ -23,6 +23,7 @@ from core.statistics import (
     coverage,
     judge,
     pair,
+    paired,
 )
 
 HERE = Source("cpu x86_64", "torch 2.13.0", "abc")

@@ -9,7 +9,7 @@ from small import digits
 from visiting import PAGES, again, button, said, visit
 from waiting import wait_until
 
-from core.job import HELD
+from core.jobs.job import HELD
 from pages.parts import controls, queued, services
 
 STILL = {"learning_rate": 1e-6, "max_epochs": 50}  # weights hardly move: no cut comes and no target is reached

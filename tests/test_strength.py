@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from small import digits
 
-from core import experiment, strength
+from core import experiment
+from core.claims import strength
+from core.claims.strength import Search
 from core.spec import PenaltySpec
 from core.store import Store
-from core.strength import Search
 
 SPEC = digits(hidden=(20, 12), max_epochs=6)
 

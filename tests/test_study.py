@@ -7,13 +7,16 @@ import pytest
 from blobs import unpack
 from small import digits
 
-from core import cards, experiment, judgement, results, study, sweep, worker
-from core.cards import ACHIEVED, FRESH_EPOCHS, FRESH_TARGET, METHOD, Setting
-from core.crew import Outcome
-from core.judgement import HERE
-from core.shelf import Shelf
-from core.study import Kept, Study
+from core import experiment, sweep
+from core.atlas.shelf import Shelf
+from core.jobs import worker
+from core.judge import cards, results, study
+from core.judge.cards import ACHIEVED, FRESH_EPOCHS, FRESH_TARGET, METHOD, Setting
+from core.judge.study import Kept, Study
 from core.sweep import NO_PRUNING, QUICK, grid
+from core.sweep.crew import Outcome
+from core.views import judgement
+from core.views.judgement import HERE
 
 TWO = Study("digits", (0.6,), 3, seeds=2, arms=(METHOD, "magnitude"))
 specs_of = results.specs

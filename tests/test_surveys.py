@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from small import digits
 
-from core import datasets, experiment, masks, surveys
-from core.atlas import Choice
+from core import datasets, experiment, masks
+from core.atlas import Choice, surveys
 from core.store import Store, StoreError
 
 

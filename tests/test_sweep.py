@@ -14,11 +14,11 @@ import pytest
 from small import digits
 from waiting import wait_until
 
-from core import crew, datasets, experiment, sweep
+from core import datasets, experiment, sweep
 from core.events import EpochEnded, Finished
 from core.spec import PenaltySpec, PruningSpec, RunSpec
 from core.store import Store, StoreError
-from core.sweep import grid, outcomes, run_many
+from core.sweep import crew, grid, outcomes, run_many
 
 REPOSITORY = Path(__file__).parents[1]
 SPECS = [digits(max_epochs=2, seed=seed) for seed in range(3)]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from small import digits
 
-from core import experiment, tables
+from core import experiment
+from core.publish import tables
 from core.spec import as_released
 from core.store import Store
 
@@ -93,7 +94,7 @@ def test_the_arms_are_those_of_the_issue():
 
 def test_the_command_explains_itself():
     done = subprocess.run(
-        [sys.executable, "-m", "core.tables", "--help"],
+        [sys.executable, "-m", "core.publish.tables", "--help"],
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,

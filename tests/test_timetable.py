@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from small import assert_same, evidence, network
 
-from core import criteria, masks, timetable
-from core.masks import ByHand
+from core import criteria, masks
+from core.masks import ByHand, timetable
+from core.masks.timetable import PERCENTS, STAYS
 from core.network import Network
-from core.timetable import PERCENTS, STAYS
 
 
 def idle(seed=0) -> Network:

@@ -7,10 +7,11 @@ import pytest
 import torch
 from small import assert_same, digits, network
 
-from core import criteria, datasets, masks, training
+from core import criteria, datasets, masks
 from core.criteria import Evidence
+from core.experiment import training
+from core.experiment.training import Trainer
 from core.network import Network
-from core.training import Trainer
 
 DATA = datasets.load("digits")
 HUNDRED = {"batch_size": 13, "hidden": (24, 16), "pruning": None}  # 1,294 images: 99 whole steps and one of 7

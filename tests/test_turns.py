@@ -7,10 +7,9 @@ from holding import Gates
 from small import digits
 from waiting import wait_until
 
-from core import turns
-from core.job import HELD, Job
-from core.jobs import JobBoard
-from core.turns import Work
+from core.jobs import JobBoard, turns
+from core.jobs.job import HELD, Job
+from core.jobs.turns import Work
 
 STILL = {"learning_rate": 1e-6, "max_epochs": 50}  # weights hardly move: no cut comes and no target is reached
 

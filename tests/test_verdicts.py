@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from small import digits, network
 
-from core import chance, criteria, experiment, masks, shrinkage, spectra, verdicts
+from core import criteria, experiment, masks, spectra
+from core.claims import shrinkage, verdicts
+from core.claims.verdicts import FAILS, HOLDS, IN_PART, UNKNOWN, CutOfLayer
+from core.masks import chance
 from core.network import Network
 from core.spec import RunSpec
 from core.store import Store
-from core.verdicts import FAILS, HOLDS, IN_PART, UNKNOWN, CutOfLayer
 
 SIZES = (64, 40, 30, 20, 10)
 SHIPPED, SHIPPED_RUN = "core/data/example", RunSpec().key()

@@ -11,8 +11,9 @@ import pytest
 from small import digits
 from waiting import wait_until
 
-from core import experiment, worker
-from core.steering import Steering
+from core import experiment
+from core.jobs import worker
+from core.jobs.steering import Steering
 from core.store import Store
 
 REPOSITORY = Path(__file__).parents[1]
@@ -30,7 +31,7 @@ class Said(list):
 
 @pytest.fixture
 def said(monkeypatch):
-    monkeypatch.setattr("core.steering.SAY_EVERY", 0.0)
+    monkeypatch.setattr("core.jobs.steering.SAY_EVERY", 0.0)
     return Said()
 
 
@@ -73,7 +74,7 @@ def test_without_orders_all_goes_on_and_is_told(said):
 
 
 def test_progress_is_not_told_at_every_batch(monkeypatch):
-    monkeypatch.setattr("core.steering.SAY_EVERY", 3600.0)
+    monkeypatch.setattr("core.jobs.steering.SAY_EVERY", 3600.0)
     said = Said()
     steer, _ = steering(said)
     assert all(steer.during(1, share / 100) for share in range(100)) and said == []
@@ -295,7 +296,7 @@ def test_stop_wins_over_a_cut_by_hand(tmp_path, said):
 def test_the_process_speaks_json_lines_obeys_and_stops_when_its_input_ends(tmp_path):
     spec = digits(max_epochs=3)
     process = subprocess.Popen(
-        [sys.executable, "-m", "core.worker"],
+        [sys.executable, "-m", "core.jobs.worker"],
         cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     orders = [
@@ -332,7 +333,7 @@ def test_the_process_speaks_json_lines_obeys_and_stops_when_its_input_ends(tmp_p
 )
 def test_the_process_says_why_it_failed(tmp_path, task, sentence):
     done = subprocess.run(
-        [sys.executable, "-m", "core.worker"], cwd=tmp_path, input=json.dumps(task) + "\n", capture_output=True,
+        [sys.executable, "-m", "core.jobs.worker"], cwd=tmp_path, input=json.dumps(task) + "\n", capture_output=True,
         text=True, timeout=60, env={"PYTHONPATH": str(REPOSITORY), "PATH": ""},
     )  # fmt: skip
     last = json.loads(done.stdout.splitlines()[-1])
@@ -340,6 +341,6 @@ def test_the_process_says_why_it_failed(tmp_path, task, sentence):
 
 
 def test_the_process_ends_at_once_when_nobody_asks():
-    command = [sys.executable, "-m", "core.worker"]
+    command = [sys.executable, "-m", "core.jobs.worker"]
     done = subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, b"")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import comparisons, concordance
+from core.claims import comparisons
+from core.views import concordance
 from pages.parts import elements
 
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import streamlit as st
 
-from core import cards, criteria, datasets, judgement, results, spec
-from core.cards import CLAIMS, METHOD, Row, Setting
-from core.judgement import HERE, SHIPPED
-from core.study import ARMS, RATIOS, Study
+from core import criteria, datasets, spec
+from core.judge import cards, results
+from core.judge.cards import CLAIMS, METHOD, Row, Setting
+from core.judge.study import ARMS, RATIOS, Study
+from core.views import judgement
+from core.views.judgement import HERE, SHIPPED
 from pages.parts import link
 
 ORIGINS = {SHIPPED: "Shipped", HERE: "Run here"}

@@ -7,14 +7,15 @@ from typing import Any
 
 import streamlit as st
 
-from core import branching, criteria, datasets, stage
+from core import criteria, datasets
 from core.atlas import Atlas, Choice
-from core.job import Job
+from core.atlas.shelf import Shelf
 from core.jobs import atlas_key
+from core.jobs.job import Job
 from core.masks import ByHand
-from core.shelf import Shelf
 from core.spec import HandCut
-from core.store import Store, StoredRun
+from core.store import Store, StoredRun, branching
+from core.views import stage
 from pages.parts import library, queued, services
 
 DRAWS = 5  # of the random control

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import scene
-from core.job import Job
+from core.jobs.job import Job
 from core.store import StoredRun
+from core.views import scene
 from pages.parts import library, pair, queued, services, session
 
 

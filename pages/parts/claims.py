@@ -2,7 +2,7 @@
 
 run = claims.chosen(pruned=True)            # sidebar, link, watched run, shipped example; None: nothing there, and it is said
 claims.title("Pruning leaves low-rank layers", "One sentence on what is asked.")
-claims.verdict(found, note="So far.")       # core.verdicts.Verdict; None and `waiting="…"` while it is worked out
+claims.verdict(found, note="So far.")       # core.claims.verdicts.Verdict; None and `waiting="…"` while it is worked out
 job = claims.under_way(run.key)             # the live job that trains it, None: it stands still
 """
 
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.job import Job
+from core.claims.verdicts import Verdict
+from core.jobs.job import Job
 from core.store import StoredRun
-from core.verdicts import Verdict
 from pages.parts import library, link, services, session
 
 STYLE = Path(__file__).parent / "claims" / "page.css"

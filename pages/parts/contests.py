@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core import contest, datasets, factors, scene, scoreboard, standing
-from core.contest import ARMS, MATCHINGS, Contest
-from core.factors import Retrained
-from core.job import Job
+from core import datasets
+from core.claims import contest, factors, standing
+from core.claims.contest import ARMS, MATCHINGS, Contest
+from core.claims.factors import Retrained
+from core.claims.verdicts import Verdict
+from core.jobs.job import Job
 from core.store import StoredRun, StoreError
-from core.verdicts import Verdict
+from core.views import scene, scoreboard
 from pages.parts import claims, elements, link, queued, services, session
 
 WORKING_SECONDS = 0.6

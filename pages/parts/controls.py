@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core import datasets, numerals, scene
-from core.job import Job
+from core import datasets, numerals
+from core.jobs.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun
+from core.views import scene
 from pages.parts import queued, replay, services, session
 
 ICONS = {

@@ -7,9 +7,9 @@ from collections import OrderedDict
 
 import streamlit as st
 
-from core import equivalence
-from core.equivalence import Cut, Random
-from core.shelf import Shelf
+from core.atlas.shelf import Shelf
+from core.claims import equivalence
+from core.claims.equivalence import Cut, Random
 from pages.parts import services
 from pages.parts.services import Look
 

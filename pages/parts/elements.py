@@ -1,7 +1,7 @@
 """The live elements of the pages: learning curves, the neuron board, the stage, and which browser is looking.
 
 Each is a components-v2 element: plain html, css and js files, no iframe, nothing fetched. The element in the browser stays the
-same one from mount to unmount; every change of `blob` is drawn into it. `core.scene` packs the blobs.
+same one from mount to unmount; every change of `blob` is drawn into it. `core.views.scene` packs the blobs.
 """
 
 import json
@@ -65,7 +65,7 @@ _agreement = _register(
 
 
 def curves(blob: bytes, *, key: str) -> None:
-    """Draws accuracy and loss over the epochs, every cut marked. `blob` comes from `core.scene`."""
+    """Draws accuracy and loss over the epochs, every cut marked. `blob` comes from `core.views.scene`."""
     _curves(data=blob, key=key)
 
 
@@ -78,7 +78,7 @@ def board(blob: bytes, *, key: str) -> str | None:
 
 
 def stage(blob: bytes, *, key: str, on_ask) -> None:
-    """Draws the slider and all that follows it. `blob` comes from `core.stage`.
+    """Draws the slider and all that follows it. `blob` comes from `core.views.stage`.
 
     `on_ask` is called when a person wants what only the server can do; the wish is then in the session's state, under `key`,
     as `ask`: {"what": "hand" | "branch" | "retrain", ...}.
@@ -87,7 +87,7 @@ def stage(blob: bytes, *, key: str, on_ask) -> None:
 
 
 def film(blob: bytes, *, key: str) -> None:
-    """Draws the singular values of a run as a film, with its scrubber. `blob` comes from `core.film`."""
+    """Draws the singular values of a run as a film, with its scrubber. `blob` comes from `core.claims.film`."""
     _film(data=blob, key=key)
 
 
@@ -97,17 +97,17 @@ def feed(news: dict[str, Any], *, key: str) -> None:
 
 
 def penalty(blob: bytes, *, key: str) -> None:
-    """Draws every cut of a run beside four models of it. `blob` comes from `core.equivalence`."""
+    """Draws every cut of a run beside four models of it. `blob` comes from `core.claims.equivalence`."""
     _penalty(data=blob, key=key)
 
 
 def strength(blob: bytes, *, key: str) -> None:
-    """Draws the search for a penalty's strength and the networks side by side. `blob` comes from `core.penalised`."""
+    """Draws the search for a penalty's strength and the networks side by side. `blob` comes from `core.views.penalised`."""
     _strength(data=blob, key=key)
 
 
 def contest(blob: bytes, *, key: str, on_matching) -> None:
-    """Draws the PCA contest. `blob` comes from `core.scoreboard`.
+    """Draws the PCA contest. `blob` comes from `core.views.scoreboard`.
 
     `on_matching` is called when a person matches the networks otherwise; the session's state then has, under `key`, `matching`.
     """
@@ -115,7 +115,7 @@ def contest(blob: bytes, *, key: str, on_matching) -> None:
 
 
 def judge(blob: bytes, *, key: str, on_claim) -> None:
-    """Draws the cards of the paper's claims, one open. `blob` comes from `core.judgement`.
+    """Draws the cards of the paper's claims, one open. `blob` comes from `core.views.judgement`.
 
     `on_claim` is called when a person opens another card; the session's state then has, under `key`, `claim`.
     """
@@ -123,12 +123,12 @@ def judge(blob: bytes, *, key: str, on_claim) -> None:
 
 
 def agreement(blob: bytes, *, key: str) -> None:
-    """Draws how far criteria agree on what to cut. `blob` comes from `core.concordance`."""
+    """Draws how far criteria agree on what to cut. `blob` comes from `core.views.concordance`."""
     _agreement(data=blob, key=key)
 
 
 def ladder(blob: bytes, *, key: str) -> None:
-    """Draws accuracy against achieved sparsity, and requested against achieved. `blob` comes from `core.ladder`."""
+    """Draws accuracy against achieved sparsity, and requested against achieved. `blob` comes from `core.views.ladder`."""
     _ladder(data=blob, key=key)
 
 

@@ -7,8 +7,8 @@ from collections import OrderedDict
 
 import streamlit as st
 
-from core import film
-from core.film import Chance, Film
+from core.claims import film
+from core.claims.film import Chance, Film
 from core.store import StoredRun, StoreError
 from pages.parts import claims, elements, services, session
 from pages.parts.services import Look

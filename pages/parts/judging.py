@@ -6,11 +6,12 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from core import judgement, ladder, results, study
-from core.cards import CLAIMS, DIRECTIONS, Row
-from core.job import Job
-from core.judgement import HERE, SHIPPED
-from core.study import Kept, Study
+from core.jobs.job import Job
+from core.judge import results, study
+from core.judge.cards import CLAIMS, DIRECTIONS, Row
+from core.judge.study import Kept, Study
+from core.views import judgement, ladder
+from core.views.judgement import HERE, SHIPPED
 from pages.parts import agreeing, asking, claims, elements, link, queued, recomputing, services, session
 from pages.parts.asking import QUICK, Choice
 

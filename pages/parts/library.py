@@ -6,8 +6,9 @@ import contextlib
 
 import streamlit as st
 
-from core import film, scene
+from core.claims import film
 from core.store import StoredRun, StoreError
+from core.views import scene
 from pages.parts import elements, noted, pair, services, session
 
 GB = 2**30

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import equivalence, standing
-from core.equivalence import Cut, Random
+from core.claims import equivalence, standing
+from core.claims.equivalence import Cut, Random
 from pages.parts import claims, draws, elements, services, session, strengths
 from pages.parts.services import Look
 

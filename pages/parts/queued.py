@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from core.job import Job
+from core.jobs.job import Job
 from pages.parts import services, session
 
 MAY = (

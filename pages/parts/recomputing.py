@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import judgement, results, study
-from core.cards import Row
-from core.job import Job
+from core.jobs.job import Job
+from core.judge import results, study
+from core.judge.cards import Row
 from core.store import StoreError
+from core.views import judgement
 from pages.parts import queued, services, session
 
 CHOSEN = "recomputed"

@@ -13,11 +13,11 @@ from typing import Any
 
 import streamlit as st
 
-from core import processes, scene
-from core.jobs import JobBoard
-from core.shelf import Shelf
+from core.atlas.shelf import Shelf
+from core.jobs import JobBoard, processes
 from core.spec import RunSpec
 from core.store import Store, StoredRun, StoreError
+from core.views import scene
 from pages.parts import elements
 
 LOOK_SECONDS = 0.3

@@ -2,7 +2,7 @@
 
 const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, int16: Int16Array, float32: Float32Array };
 
-/** bytes of `core.scene.pack` -> {header, text of the header, arrays}. Nothing came: empty ones. */
+/** bytes of `core.views.scene.pack` -> {header, text of the header, arrays}. Nothing came: empty ones. */
 function unpack(bytes) {
   if (!bytes || bytes.length < 4) return { header: {}, text: "", arrays: {} };
   const own = bytes.byteOffset % 8 ? bytes.slice() : bytes; // a view on the message may start at any byte

@@ -6,12 +6,13 @@ from typing import Any
 
 import streamlit as st
 
-from core import penalised, strength
-from core.job import Job
-from core.shelf import Shelf
+from core.atlas.shelf import Shelf
+from core.claims import strength
+from core.claims.strength import Search
+from core.jobs.job import Job
 from core.spec import PenaltySpec
 from core.store import StoredRun, StoreError
-from core.strength import Search
+from core.views import penalised
 from pages.parts import elements, queued, services, session
 
 HEADING = "A network trained with the penalty instead"

@@ -8,7 +8,7 @@ import zlib
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.job import Job
+from core.jobs.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun
 from pages.parts import controls, elements, link, noted, queued, replay, services, session, sidebar

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from core import figures
-from core.figures import Course
+from core.views import figures
+from core.views.figures import Course
 from pages.parts import library, link, pair, services, sidebar
 
 st.markdown("### Two runs side by side")

@@ -1,5 +1,5 @@
 // The search for the penalty that ends with the pruned network's nuclear norm, try by try, and the networks side by side.
-// `core.penalised` packs the blob.
+// `core.views.penalised` packs the blob.
 
 const STRENGTH_WORDS = { pruned: "pruned", penalty: "penalised", standard: "neither" };
 const strengthMemory = { log: false, off: new Set() };

@@ -1,0 +1,425 @@
+"""The PCA contest: a pruned network against its standard twin, the same network trained without pruning and then reduced.
+
+Three reductions of every hidden layer (`lowrank`): the paper's mean-centred PCA of the weights, the truncated SVD, and the one
+that is best for the layer's outputs on training images. They are matched with the pruned network in three ways, layer by
+layer: the same rank, as many stored numbers, as many multiply-adds. Biases and the output layer stay as they are and count on
+neither side. Nothing is trained here: that does `retraining`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from core import datasets, lowrank, spectra
+from core.arithmetic import UNRECORDED
+from core.atlas import grid
+from core.atlas.shelf import Shelf
+from core.datasets import Dataset
+from core.lowrank import Decomposition
+from core.network import Network
+from core.spec import RunSpec
+from core.store import Store
+
+VERSION = 1  # raise it when the same two networks would give another contest
+NAME = f"contest-v{VERSION}.npz"  # of its file on the shelf
+ARMS = ("pca", "svd", "aware")
+MATCHINGS = ("rank", "numbers", "multiply-adds")
+EVERY_RANK_UP_TO = 40  # of the layer with the highest rank; beyond that the curve goes on in steps of GROWTH
+GROWTH = 1.08
+CHUNK = 2000  # images at once
+SEARCHING = 0.15  # the share of the work that the decompositions and the ranks are, roughly
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One hidden layer of the pruned network. shape: (units, inputs). live: the same of its block without empty rows and
+    columns. nonzero: weights that are not zero, which is what it costs in multiply-adds. numbers: stored numbers, the cheaper
+    of that block as it is and CSR (values, columns and row pointers), which `sparse` says."""
+
+    shape: tuple[int, int]
+    live: tuple[int, int]
+    rank: int
+    nonzero: int
+
+    @property
+    def sparse(self) -> bool:
+        """Whether CSR takes fewer numbers than the dense block."""
+        return 2 * self.nonzero + self.live[0] + 1 < math.prod(self.live)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers its weights take."""
+        return 2 * self.nonzero + self.live[0] + 1 if self.sparse else math.prod(self.live)
+
+    def budget(self, matching: str) -> int:
+        """What a reduction of the same layer has to meet under a matching: a rank, numbers or multiply-adds."""
+        return {"rank": self.rank, "numbers": self.numbers, "multiply-adds": self.nonzero}[matching]
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """A pruned network and its twin's reductions, for A arms, L hidden layers, R choices of ranks and n test images.
+
+    layers: of the pruned network. ranks: `(R, L)` the requested ranks. on_curve: `(R,)` whether it is one of the curve over
+    all ranks, which keeps the pruned network's proportions. matched: `(3, A)` the row of `ranks` that meets each of MATCHINGS.
+    true: `(A, R, L)` the ranks that the reduced matrices have. answers: `(A, R, n)` their classes for the test images; pruned,
+    standard: `(n,)` those of the pruned and of the whole standard network. valid_correct: `(A, R)` validation images right;
+    pruned_valid, standard_valid: likewise. energy: per arm and layer, arms first, what each term explains (see
+    Decomposition).
+    """
+
+    run: str
+    epoch: int
+    twin: str
+    twin_epoch: int
+    layers: tuple[Layer, ...]
+    pruned_valid: int
+    standard_valid: int
+    ranks: np.ndarray
+    on_curve: np.ndarray
+    matched: np.ndarray
+    true: np.ndarray
+    answers: np.ndarray
+    pruned: np.ndarray
+    standard: np.ndarray
+    valid_correct: np.ndarray
+    energy: tuple[np.ndarray, ...]
+
+    @property
+    def curve(self) -> np.ndarray:
+        """The rows of `ranks` that make the curve, lowest ranks first."""
+        return np.flatnonzero(self.on_curve)
+
+    def row(self, matching: str, arm: str) -> int:
+        """The row that meets a matching."""
+        return int(self.matched[MATCHINGS.index(matching), ARMS.index(arm)])
+
+    def costs(self, arm: str) -> np.ndarray:
+        """`(R, L)` stored numbers of each reduced layer, which are also its multiply-adds."""
+        shapes = [layer.shape for layer in self.layers]
+        return np.stack([costs(shape, arm)[self.ranks[:, at]] for at, shape in enumerate(shapes)], axis=1)
+
+    def right(self, labels: np.ndarray, matching: str) -> dict[str, np.ndarray]:
+        """Per network of a matching, "pruned" and each arm, which test images it gets right: `(n,)` bool."""
+        found = {"pruned": self.pruned == labels}
+        return found | {arm: self.answers[a, self.row(matching, arm)] == labels for a, arm in enumerate(ARMS)}
+
+    def first_different(self, arm: str, labels: np.ndarray) -> int | None:
+        """From full rank downwards, the first row at which other test images are right than the pruned network's."""
+        mine = self.pruned == labels
+        rights = self.answers[ARMS.index(arm)] == labels
+        return next((int(row) for row in self.curve[::-1] if (rights[row] != mine).any()), None)
+
+    def first_lost(self, arm: str, labels: np.ndarray) -> int | None:
+        """From full rank downwards, the first row at which the reduction loses an image that the pruned and the whole
+        standard network both get right."""
+        both = (self.pruned == labels) & (self.standard == labels)
+        rights = self.answers[ARMS.index(arm)] == labels
+        return next((int(row) for row in self.curve[::-1] if (both & ~rights[row]).any()), None)
+
+    def first_behind(self, arm: str, labels: np.ndarray) -> int | None:
+        """From full rank downwards, the first row at which fewer test images are right than the pruned network's."""
+        counts = (self.answers[ARMS.index(arm)] == labels).sum(axis=1)
+        mine = int((self.pruned == labels).sum())
+        return next((int(row) for row in self.curve[::-1] if counts[row] < mine), None)
+
+    def to_bytes(self) -> bytes:
+        """The file's content: a compressed .npz without pickled objects."""
+        arrays, header = {}, {"layers": [vars(layer) for layer in self.layers]}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "energy":
+                arrays |= {f"energy.{place}": part for place, part in enumerate(value)}
+            elif isinstance(value, np.ndarray):
+                arrays[field.name] = value
+            elif field.name != "layers":
+                header[field.name] = value
+        return packed(header, arrays)
+
+
+def twin(spec: RunSpec) -> RunSpec:
+    """The standard network of a pruned run: the same data, widths, seed and training, and no pruning."""
+    return dataclasses.replace(spec, pruning=None, hand_cuts=(), parent=None)
+
+
+def layers(network: Network) -> tuple[Layer, ...]:
+    """The hidden layers of a pruned network."""
+    found = []
+    for weight in network.weights[:-1]:
+        block = weight[weight.any(axis=1)][:, weight.any(axis=0)]
+        rank = spectra.spectrum(weight).rank
+        found.append(Layer(weight.shape, block.shape, rank, int(np.count_nonzero(weight))))
+    return tuple(found)
+
+
+# -- what a reduction costs, and which meets a budget ------------------------------------------------------------------
+
+
+def costs(shape: tuple[int, int], arm: str) -> np.ndarray:
+    """`(min(shape) + 1,)` what a layer of `shape` (units, inputs) takes with rank 0, 1, …: stored numbers, and as many
+    multiply-adds. Two factors, k(units + inputs), and for PCA the mean, one number a unit; never more than the whole matrix."""
+    units, inputs = shape
+    factors = np.arange(min(shape) + 1) * (units + inputs) + (units if arm == "pca" else 0)
+    return np.minimum(factors, units * inputs)
+
+
+def nearest(budget: int, shape: tuple[int, int], arm: str) -> int:
+    """The rank whose cost comes nearest to the budget; of ranks that come equally near the highest, since it is the best."""
+    away = np.abs(costs(shape, arm) - budget)
+    return int(np.flatnonzero(away == away.min())[-1])
+
+
+def matched_ranks(pruned: Sequence[Layer], matching: str, arm: str) -> tuple[int, ...]:
+    """Per hidden layer the rank that meets a matching. Raises ValueError on an unknown matching or arm."""
+    if matching not in MATCHINGS:
+        raise ValueError(f"the matching {matching!r} is unknown: allowed are {', '.join(MATCHINGS)}")
+    if arm not in ARMS:
+        raise ValueError(f"the reduction {arm!r} is unknown: allowed are {', '.join(ARMS)}")
+    if matching == "rank":
+        return tuple(layer.rank for layer in pruned)
+    return tuple(nearest(layer.budget(matching), layer.shape, arm) for layer in pruned)
+
+
+def curve_ranks(pruned: Sequence[Layer]) -> list[tuple[int, ...]]:
+    """The ranks of the curve, in the pruned network's proportions: all of them up to EVERY_RANK_UP_TO of the layer whose rank
+    is highest, then coarser, up to full rank everywhere. The pruned network's own ranks are among them."""
+    full = [min(layer.shape) for layer in pruned]
+    widest = max(layer.rank for layer in pruned)
+    living = [(layer.rank, most) for layer, most in zip(pruned, full, strict=True) if layer.rank]
+    steps = list(range(1, EVERY_RANK_UP_TO + 1))
+    last = max((most * widest / rank for rank, most in living), default=0.0)
+    while steps[-1] < last:
+        steps.append(math.ceil(steps[-1] * GROWTH))
+    found = {
+        tuple(
+            min(most, max(1, round(step * layer.rank / widest))) if layer.rank else 0
+            for layer, most in zip(pruned, full, strict=True)
+        )
+        for step in (*steps, widest)
+        if widest
+    }
+    return sorted(found | {tuple(full)}, key=lambda row: (sum(row), row))
+
+
+# -- the two networks --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A finished pruned run and its finished twin. first_cut: the epoch at whose end the first cut was made."""
+
+    spec: RunSpec
+    run: tuple[str, int]
+    pruned: Network
+    twin: tuple[str, int]
+    standard: Network
+    data: Dataset
+    first_cut: int
+
+    @property
+    def trained_on(self) -> range:
+        """The epochs that the pruned network was trained for after its first cut."""
+        return range(self.first_cut + 1, self.run[1] + 1)
+
+
+def pair(store: Store, key: str, twin_store: Store) -> Pair:
+    """The run `key` of one store and its twin of another. Raises ValueError where one is missing, unfinished or never cut."""
+    run = store.open(key)
+    if run.spec is None:
+        raise ValueError(run.problem or f"the run {key} cannot be opened")
+    cuts = [line["epoch"] for line in store.log(key) if line["kind"] == "Pruned"]
+    if not cuts:
+        raise ValueError("this run was never cut, so there is no pruned network: choose a run that was pruned")
+    other = twin_store.open(twin(run.spec).key())
+    for one, name in ((run, "pruned run"), (other, "standard twin")):
+        if not one.finished:
+            raise ValueError(f"the {name} is not finished: train it to its end first")
+    ends = (key, run.last_epoch), (other.key, other.last_epoch)
+    families = [
+        there.provenance(name).get("family", UNRECORDED)
+        for there, (name, _) in zip((store, twin_store), ends, strict=True)
+    ]
+    if families[0] != families[1]:
+        raise ValueError(
+            f"the pruned run was made in another arithmetic ({families[0]}) than its standard twin ({families[1]}), so what "
+            "parts them may be that: train both on one computer, with a seed of which neither is stored"
+        )
+    networks = store.network(*ends[0]), twin_store.network(*ends[1])
+    return Pair(run.spec, ends[0], networks[0], ends[1], networks[1], datasets.load(run.spec.dataset), cuts[0])
+
+
+# -- building ----------------------------------------------------------------------------------------------------------
+
+
+def decompositions(standard: Network, data: Dataset) -> dict[str, list[Decomposition]]:
+    """Per arm, the decomposition of every hidden layer's transposed weights. The activation-aware one looks at what the layers
+    of the whole standard network are given for the training images, and at no other image."""
+    turned = [weight.T for weight in standard.weights[:-1]]
+    return {
+        "pca": [lowrank.principal(matrix) for matrix in turned],  # the paper's: inputs are the observations
+        "svd": [lowrank.singular(matrix) for matrix in turned],
+        "aware": [lowrank.aware(matrix, given) for matrix, given in zip(turned, _inputs(standard, data), strict=True)],
+    }
+
+
+def _inputs(network: Network, data: Dataset) -> Iterator[np.ndarray]:
+    """What each hidden layer is given for the training images, one layer at a time."""
+    signal = data.x_train
+    for layer, (weight, bias) in enumerate(zip(network.weights[:-1], network.biases[:-1], strict=True), start=1):
+        yield signal
+        if layer < len(network.weights) - 1:
+            signal = np.maximum(signal @ weight.T + bias, 0)
+
+
+def reduced(standard: Network, arm: Sequence[Decomposition], ranks: Sequence[int]) -> Network:
+    """The standard network with every hidden layer reduced to these ranks."""
+    weights, biases = list(standard.weights), list(standard.biases)
+    for layer, (each, k) in enumerate(zip(arm, ranks, strict=True)):
+        left, right = each.factors(int(k))
+        weights[layer] = (left @ right).T
+        biases[layer] = biases[layer] + each.shift(int(k))
+    return Network(weights, biases)
+
+
+def build(of: Pair, going: Callable[[float], bool] = lambda share: True) -> Contest | None:
+    """The contest of two networks. `going` hears the share done, 0..1, and may answer False: then None comes back. Raises
+    ValueError where the two are no twins, or one diverged."""
+    pruned, standard, data = of.pruned, of.standard, of.data
+    if [weight.shape for weight in pruned.weights] != [weight.shape for weight in standard.weights]:
+        raise ValueError("the two networks differ in their widths: a twin has those of the pruned network")
+    if not all(np.isfinite(part).all() for one in (pruned, standard) for part in (*one.weights, *one.biases)):
+        raise ValueError("one of the two networks diverged, its weights are infinite: choose another run")
+    found = layers(pruned)
+    curve = curve_ranks(found)
+    wanted = {(m, a): matched_ranks(found, m, a) for m in MATCHINGS for a in ARMS}
+    rows = sorted({*curve, *wanted.values()}, key=lambda row: (sum(row), row))
+    ranks = np.array(rows, np.uint16).reshape(len(rows), len(found))
+    place = {row: at for at, row in enumerate(rows)}
+    arms = decompositions(standard, data)
+    search = _Search(standard, ranks, data, going)
+    if not search.finish(arms):
+        return None
+    return Contest(
+        run=of.run[0],
+        epoch=of.run[1],
+        twin=of.twin[0],
+        twin_epoch=of.twin[1],
+        layers=found,
+        pruned_valid=int((pruned.predict(data.x_valid) == data.y_valid).sum()),
+        standard_valid=int((standard.predict(data.x_valid) == data.y_valid).sum()),
+        ranks=ranks,
+        on_curve=np.isin(np.arange(len(rows)), [place[row] for row in curve]),
+        matched=np.array([[place[wanted[m, a]] for a in ARMS] for m in MATCHINGS], np.uint16),
+        true=search.true,
+        answers=search.answers,
+        pruned=pruned.predict(data.x_test).astype(search.answers.dtype),
+        standard=standard.predict(data.x_test).astype(search.answers.dtype),
+        valid_correct=search.valid_correct,
+        energy=tuple(each.energy for arm in ARMS for each in arms[arm]),
+    )
+
+
+class _Search:
+    """Every arm at every row of ranks: the true ranks, the answers to test images, the validation images that are right."""
+
+    def __init__(self, standard: Network, ranks: np.ndarray, data: Dataset, going: Callable[[float], bool]):
+        self._standard, self._ranks, self._data, self._going = standard, ranks, data, going
+        self.true = np.zeros((len(ARMS), *ranks.shape), np.uint16)
+        kind = np.uint8 if len(data.class_names) <= 256 else np.uint16
+        self.answers = np.zeros((len(ARMS), len(ranks), len(data.y_test)), kind)
+        self.valid_correct = np.zeros((len(ARMS), len(ranks)), np.uint32)
+        self._order = np.lexsort((*ranks.T[::-1],))  # first layer first: its sums grow from row to row
+        images = len(data.y_test) + len(data.y_valid)
+        self._whole, self._done = len(ARMS) * max(1, len(ranks) * images), 0
+
+    def finish(self, arms: dict[str, list[Decomposition]]) -> bool:
+        """Fills all; False where it was told to stop."""
+        return all(self._ranks_of(a, arms[arm]) and self._answers_of(a, arms[arm]) for a, arm in enumerate(ARMS))
+
+    def _ranks_of(self, a: int, arm: list[Decomposition]) -> bool:
+        for layer, each in enumerate(arm):
+            for k in np.unique(self._ranks[:, layer]):
+                shape = (len(each.left), each.right.shape[1])
+                values = each.values(int(k)).astype(np.float32)
+                self.true[a, self._ranks[:, layer] == k, layer] = spectra.from_values(values, shape).rank
+            if not self._tell((a + (layer + 1) / len(arm) * SEARCHING) / len(ARMS)):
+                return False
+        return True
+
+    def _answers_of(self, a: int, arm: list[Decomposition]) -> bool:
+        data = self._data
+        for x, y in ((data.x_test, None), (data.x_valid, data.y_valid)):
+            for begin in range(0, len(x), CHUNK):
+                part = slice(begin, begin + CHUNK)
+                ordered = self._ranks[self._order]
+                for row, logits in zip(
+                    self._order, grid.low_rank_logits(self._standard, arm, ordered, x[part]), strict=True
+                ):
+                    said = logits.argmax(axis=1)
+                    if y is None:
+                        self.answers[a, row, part] = said
+                    else:
+                        self.valid_correct[a, row] += np.count_nonzero(said == y[part])
+                    self._done += len(said)
+                    if not self._tell(((1 - SEARCHING) * self._done / self._whole) + SEARCHING * (a + 1) / len(ARMS)):
+                        return False
+        return True
+
+    def _tell(self, share: float) -> bool:
+        return self._going(min(0.99, share))
+
+
+# -- its file ----------------------------------------------------------------------------------------------------------
+
+
+def packed(header: dict[str, object], arrays: dict[str, np.ndarray]) -> bytes:
+    """A compressed .npz of plain values and arrays."""
+    file = io.BytesIO()
+    np.savez_compressed(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+    return file.getvalue()
+
+
+def unpacked(content: bytes) -> tuple[dict[str, object], dict[str, np.ndarray]]:
+    """What `packed` was given, the arrays read-only. Raises ValueError on what is none of its files, or damaged."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        for array in arrays.values():
+            array.setflags(write=False)
+        return json.loads(arrays.pop("header").tobytes()), arrays
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError, MemoryError) as error:
+        raise ValueError(f"not a stored contest: {error}") from error
+    except (OverflowError, zipfile.BadZipFile, zlib.error, struct.error) as error:
+        raise ValueError(f"not a stored contest: {error}") from error
+
+
+def load(shelf: Shelf, key: str) -> Contest | None:
+    """The contest that is kept of a run, None where there is none, or it cannot be read."""
+    content = shelf.read(key, NAME)
+    try:
+        return None if content is None else from_bytes(content)
+    except ValueError:
+        return None  # damaged, or of another version: it can be held again
+
+
+def from_bytes(content: bytes) -> Contest:
+    """The Contest in a file's content. Raises ValueError if it is not one."""
+    header, arrays = unpacked(content)
+    try:
+        kept = [
+            Layer(tuple(one["shape"]), tuple(one["live"]), one["rank"], one["nonzero"]) for one in header.pop("layers")
+        ]
+        energy = tuple(arrays.pop(f"energy.{place}") for place in range(len(ARMS) * len(kept)))
+        return Contest(layers=tuple(kept), energy=energy, **header, **arrays)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a stored contest: {error}") from error

@@ -1,0 +1,282 @@
+"""The paper's fourth claim, made testable: what every cut did to the singular values, beside four simple models of it.
+
+"Equivalent to a penalty" is a comparison here and not a word. For each cut and hidden layer the spectrum before the cut is
+changed in four ways, each to the nuclear norm that the real cut left or by a cut of the same size, and each is as far from the
+real spectrum as it is: a soft threshold (what a nuclear-norm penalty does), a hard rank cut, a plain scaling, a random cut.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from core import criteria
+from core.atlas.shelf import Shelf
+from core.claims import shrinkage, standing, verdicts
+from core.claims.shrinkage import Description, Likeness
+from core.claims.verdicts import Verdict
+from core.masks import chance
+from core.spec import PruningSpec, RunSpec
+from core.store import Store, StoreError
+from core.store.snapshot import Snapshot
+from core.views import scene
+
+MODELS = {
+    "soft": "soft threshold",
+    "hard": "hard rank cut",
+    "scaling": "plain scaling",
+    "random": "random cut",
+}
+HELP = {
+    "soft": "every singular value less τ, none below 0: one proximal step of a nuclear-norm penalty",
+    "hard": "the largest stay whole, the others go",
+    "scaling": "every singular value times one factor",
+    "random": "as many neurons (or weights) taken from each layer, but any: the mean of the draws",
+}
+VERSION = 1
+NAME = f"random-cuts-v{VERSION}.json"  # on the shelf, under the run's key
+Draws = tuple[np.ndarray, ...]
+Random = tuple[Description | None, ...]  # per hidden layer; None where the cut changed nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """What was cut at the end of one epoch, planned and by hand together, as one.
+
+    name: "cut 2 of 5", "cut by hand". zero: share of all weights that is zero before and after, 0..1. accuracy: on validation
+    images, before and after, 0..1. before, after: singular values per hidden layer, `(min(units, inputs),)`, largest first.
+    shapes: `(units, inputs)` per hidden layer. alive: living neurons per hidden layer, before and after. per: what the cut
+    took, "neuron" or "weight". objection: why no claim can be judged on the run that it is a cut of, "" where it can.
+    """
+
+    epoch: int
+    name: str
+    zero: tuple[float, float]
+    accuracy: tuple[float, float]
+    before: Draws
+    after: Draws
+    shapes: tuple[tuple[int, int], ...]
+    alive: tuple[tuple[int, ...], tuple[int, ...]]
+    per: str
+    objection: str = ""
+
+
+def cuts(store: Store, spec: RunSpec, key: str) -> list[Cut]:
+    """Every cut of the run so far whose moment is stored, oldest first. An epoch with several cuts counts as one."""
+    lines = [line for line in store.log(key) if line["kind"] == "Pruned"]
+    found, zero = [], 0.0
+    for epoch in dict.fromkeys(line["epoch"] for line in lines):
+        here = [line for line in lines if line["epoch"] == epoch]
+        try:
+            moment = store.snapshot(key, epoch)
+        except StoreError:  # thinned by hand, or damaged: the others still tell
+            moment = None
+        if moment is not None and moment.cuts:
+            found.append(_cut(spec, moment, here, zero))
+        zero = here[-1]["achieved"]
+    objection = standing.objection(store, key)
+    return [replace(one, objection=objection) for one in found] if objection else found
+
+
+def _cut(spec: RunSpec, moment: Snapshot, lines: Sequence[dict[str, Any]], zero: float) -> Cut:
+    names = ["by hand" if line["round"] is None else f"{line['round']} of {spec.pruning.rounds}" for line in lines]
+    before, after = moment.before_cut(), moment.state.network()
+    return Cut(
+        epoch=moment.epoch,
+        name=f"cut {' and '.join(names)}",
+        zero=(zero, lines[-1]["achieved"]),
+        accuracy=(lines[0]["accuracy_before"], lines[-1]["accuracy_after"]),
+        before=moment.spectra[0],
+        after=moment.spectra[-1],
+        shapes=tuple(weight.shape for weight in before.weights[:-1]),
+        alive=tuple(tuple(int(units.sum()) for units in network.alive()) for network in (before, after)),
+        per=_per(spec, moment.epoch),
+    )
+
+
+def _per(spec: RunSpec, epoch: int) -> str:
+    """What the cuts of an epoch take: the run's plan says it, a cut by hand where it names a criterion of its own."""
+    by_hand = [cut.criterion for cut in spec.hand_cuts if cut.epoch == epoch and cut.criterion]
+    plan = spec.pruning or PruningSpec()
+    return criteria.get(by_hand[-1] if by_hand else plan.criterion).per
+
+
+def draw(store: Store, spec: RunSpec, key: str, epoch: int) -> Draws:
+    """Singular values after random cuts of the same size as those of `epoch`: per hidden layer `(draws, min(shape))`.
+
+    The same run and epoch give the same draws. Raises StoreError where that moment is not stored.
+    """
+    moment = store.snapshot(key, epoch)
+    rng = np.random.default_rng([spec.seed, epoch])
+    return chance.cuts(moment.before_cut(), moment.state.kept, _per(spec, epoch), rng)
+
+
+def summed_up(cut: Cut, draws: Draws) -> Random:
+    """What `draw` gave for the cut, as the random cut of each layer's Likeness."""
+    found = [shrinkage.compare(*layer) for layer in zip(cut.before, cut.after, draws, strict=True)]
+    return tuple(likeness and likeness.random for likeness in found)
+
+
+def compare(cut: Cut, random: Random | None = None) -> tuple[Likeness | None, ...]:
+    """Per hidden layer the four models beside the real cut; None for a layer that the cut left as it was. Without `random` the
+    random cut of each Likeness says that nothing happened."""
+    found = [shrinkage.compare(old, new, old[None]) for old, new in zip(cut.before, cut.after, strict=True)]
+    if random is None:
+        return tuple(found)
+    return tuple(one and replace(one, random=known) for one, known in zip(found, random, strict=True))
+
+
+def to_bytes(drawn: Mapping[int, Random]) -> bytes:
+    """The random cuts of a finished run, by epoch, as JSON."""
+    cuts = {
+        epoch: [
+            one and {"distance": one.distance, "values": [round(float(v), 6) for v in one.values]} for one in layers
+        ]
+        for epoch, layers in drawn.items()
+    }
+    return json.dumps({"version": VERSION, "cuts": cuts}).encode()
+
+
+def from_bytes(content: bytes, run: Sequence[Cut]) -> dict[int, Random]:
+    """What `to_bytes` wrote, for those of the cuts that it fits. Raises ValueError where it is no such file."""
+    try:
+        stored = json.loads(content)
+        if stored["version"] != VERSION:
+            raise ValueError("it is of another version")
+        read = {int(epoch): tuple(map(_description, layers)) for epoch, layers in stored["cuts"].items()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"not the random cuts of a run: {error}") from error
+    found = {cut.epoch: (read[cut.epoch], compare(cut)) for cut in run if cut.epoch in read}
+    return {
+        epoch: random
+        for epoch, (random, real) in found.items()
+        if _sizes(random) == [one and one.soft.values.size for one in real]
+    }
+
+
+def load(shelf: Shelf, key: str, run: Sequence[Cut]) -> dict[int, Random] | None:
+    """The random cuts that are kept of a run, None where there are none, or they cannot be read."""
+    content = shelf.read(key, NAME)
+    try:
+        return None if content is None else from_bytes(content, run)
+    except ValueError:
+        return None  # damaged, or of another version: they can be drawn again
+
+
+def _description(stored: dict[str, Any] | None) -> Description | None:
+    return stored and Description(None, np.asarray(stored["values"], np.float64), float(stored["distance"]))
+
+
+def _sizes(random: Random) -> list[int | None]:
+    return [one and one.values.size for one in random]
+
+
+def verdict(run: Sequence[Cut], drawn: Mapping[int, Random], objection: str | None = None) -> Verdict:
+    """The verdict on the claim over all cuts and layers. `drawn`: by epoch what `summed_up` gave; it waits until every cut
+    has its random ones. objection: why the run is none to judge, where more is known by now than when its cuts were read."""
+    if not run:
+        return Verdict(verdicts.UNKNOWN, "This run has no cut yet, so there is nothing to compare.", verdicts.PENALTY)
+    objection = run[-1].objection if objection is None else objection
+    if objection:
+        return verdicts.penalty([], objection)
+    there = [cut for cut in run if cut.epoch in drawn]
+    if len(there) < len(run):
+        text = f"The random cuts beside it are being drawn: {len(there)} of {len(run)} cuts have theirs."
+        return Verdict(verdicts.UNKNOWN, text, verdicts.PENALTY)
+    return verdicts.penalty([one for cut in run for one in compare(cut, drawn[cut.epoch])])
+
+
+# -- as the page draws it ---------------------------------------------------------------------------------------------
+
+
+def blob(key: str, run: Sequence[Cut], drawn: Mapping[int, Random], *, moving: bool = False) -> bytes:
+    """The blob of the page: per cut and layer the spectra, the models and their distances, and what is seen in words.
+
+    `drawn`: by epoch what `summed_up` gave, as far as it is there. `moving`: the run is still being trained.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    header: dict[str, Any] = {
+        "run": key,
+        "moving": moving,
+        "models": [{"name": name, "words": words, "help": HELP[name]} for name, words in MODELS.items()],
+        "cuts": [_described(arrays, place, cut, drawn.get(cut.epoch)) for place, cut in enumerate(run)],
+        "like": verdicts.LIKE,
+    }
+    return scene.pack(header | {"said": _in_all(header["cuts"])}, arrays)
+
+
+def _described(arrays: dict[str, np.ndarray], place: int, cut: Cut, random: Random | None) -> dict[str, Any]:
+    layers = []
+    for layer, likeness in enumerate(compare(cut, random)):
+        arrays |= {
+            f"before_{place}_{layer}": cut.before[layer].astype(np.float32),
+            f"after_{place}_{layer}": cut.after[layer].astype(np.float32),
+        }
+        described: dict[str, Any] = {
+            "name": f"Hidden {layer + 1}",
+            "alive": [alive[layer] for alive in cut.alive],
+            "nuclear": [float(values[layer].sum(dtype=np.float64)) for values in (cut.before, cut.after)],
+            "models": None,
+            "nearest": None,
+        }
+        if likeness is not None:
+            models = {
+                name: one for name, one in likeness.descriptions.items() if name != "random" or random is not None
+            }
+            arrays |= {f"{name}_{place}_{layer}": one.values.astype(np.float32) for name, one in models.items()}
+            described["models"] = {
+                name: {"parameter": one.parameter, "distance": one.distance} for name, one in models.items()
+            }
+            described["nearest"] = min(models, key=lambda name: models[name].distance) if random is not None else None
+            described["like"] = verdicts.like_a_penalty(likeness) if random is not None else None
+            described["grew"] = likeness.grew
+        layers.append(described)
+    values = {"epoch": cut.epoch, "name": cut.name, "zero": cut.zero, "accuracy": cut.accuracy, "per": cut.per}
+    return values | {"layers": layers, "drawn": random is not None, "said": _of_a_cut(cut, layers, random is not None)}
+
+
+def _of_a_cut(cut: Cut, layers: Sequence[dict[str, Any]], drawn: bool) -> str:
+    changed = [layer for layer in layers if layer["models"]]
+    opening = f"{cut.name[0].upper()}{cut.name[1:]}, at epoch {cut.epoch}"
+    if not changed:
+        return f"{opening}, changed the singular values of no hidden layer."
+    soft = span(layer["models"]["soft"]["distance"] for layer in changed)
+    if not drawn:
+        return f"{opening}: a soft threshold leaves {soft} of the change unexplained; random cuts are being drawn."
+    random = span(layer["models"]["random"]["distance"] for layer in changed)
+    text = f"{opening}: {_nearest(changed, 'layer')}. A soft threshold leaves {soft} of the change unexplained"
+    return f"{text}, a random cut of the same size {random}."
+
+
+def _in_all(described: Sequence[dict[str, Any]]) -> str:
+    """One sentence over all cuts and layers that changed; "" for a single one, and while the random cuts are not all there."""
+    cases = [layer for cut in described for layer in cut["layers"] if layer["models"]]
+    if not cases or not all(cut["drawn"] for cut in described):
+        return ""
+    nearest = _nearest(cases, "case")
+    return f"{nearest[0].upper()}{nearest[1:]} (a layer after a cut each)." if len(cases) > 1 else ""
+
+
+def _nearest(layers: Sequence[dict[str, Any]], noun: str) -> str:
+    """Which model is nearest how often: "the random cut is nearest in 3 of 4 layers, the hard rank cut in 1"."""
+    counts = {name: sum(layer["nearest"] == name for layer in layers) for name in MODELS}
+    first, *others = sorted((name for name in MODELS if counts[name]), key=lambda name: -counts[name])
+    many = f"all {len(layers)} {noun}s" if len(layers) > 1 else f"the one {noun} that changed"
+    told = many if not others else f"{counts[first]} of {len(layers)} {noun}s"
+    rest = "".join(f", the {MODELS[name]} in {counts[name]}" for name in others)
+    return f"the {MODELS[first]} is nearest in {told}{rest}"
+
+
+def span(shares: Iterable[float]) -> str:
+    """Shares as "3 %" or "3 to 7 %"."""
+    least, most = (f"{100 * share:.0f}" for share in _extremes(shares))
+    return f"{least} %" if least == most else f"{least} to {most} %"
+
+
+def _extremes(values: Iterable[float]) -> tuple[float, float]:
+    listed = list(values)
+    return min(listed), max(listed)

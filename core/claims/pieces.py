@@ -1,0 +1,48 @@
+"""Pieces of work behind the tables: each is made once from stored runs and kept on the shelf; asked again, it does nothing.
+
+All take the cache's root and a run's key, so that any process of a sweep can make them.
+"""
+
+from __future__ import annotations
+
+from core.atlas.shelf import Shelf
+from core.claims import contest, equivalence, factors, film, retraining, strength
+from core.store import Store
+
+
+def hold_contest(root: str, key: str) -> None:
+    """The PCA contest of a pruned run with its twin."""
+    store, shelf = Store(root), Shelf(root)
+    if contest.load(shelf, key) is None:
+        shelf.write(key, contest.NAME, contest.build(contest.pair(store, key, store)).to_bytes())
+
+
+def retrain(root: str, key: str, matching: str, arm: str) -> None:
+    """One reduction of the contest, trained on with its rank held."""
+    store, shelf, name = Store(root), Shelf(root), factors.name(matching, arm)
+    if not factors.complete(shelf.read(key, name)):
+        *_, last = retraining.arms(contest.pair(store, key, store), matching, (arm,))
+        shelf.write(key, name, last.to_bytes())
+
+
+def search_strength(root: str, key: str) -> None:
+    """The penalty that ends with the run's nuclear norm. Of the tries only starts and ends are kept."""
+    store, shelf = Store(root), Shelf(root)
+    known = strength.load(shelf, key)
+    if known is None or known.found is None:
+        found = strength.search(store, store, key)
+        shelf.write(key, strength.NAME, found.to_bytes())
+        for one in found.tries:
+            store.thin(one.key)
+
+
+def draw_random_cuts(root: str, key: str) -> None:
+    """The random cuts beside every cut of the run, for both claims that need them."""
+    store, shelf = Store(root), Shelf(root)
+    made, spec = film.keep(store, shelf, key), store.open(key).spec
+    film.put(shelf, made.with_chances([film.random_cuts(store, spec, key, e) for e in film.lacking(made)]), made)
+    cuts = equivalence.cuts(store, spec, key)
+    drawn = equivalence.load(shelf, key, cuts)
+    if drawn is None or len(drawn) < len(cuts):
+        drawn = {cut.epoch: equivalence.summed_up(cut, equivalence.draw(store, spec, key, cut.epoch)) for cut in cuts}
+        shelf.write(key, equivalence.NAME, equivalence.to_bytes(drawn))

@@ -1,0 +1,85 @@
+"""`python -m core.example`: makes what ships in core/data/example: a trained network, its pruned run, and atlases.
+
+The trained network is the default run without pruning, its start and end. The pruned run is the default run: its start, the
+moment of each cut (which holds the weights before it and the masks after it), and its end. The atlases are of the trained
+network; of the pruned run there are its film, its contest with the trained network, reduced and trained on, and the
+search for the penalty that ends like it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from core import experiment
+from core.atlas import Choice, surveys
+from core.atlas.shelf import Shelf
+from core.claims import contest, equivalence, factors, film, retraining, strength
+from core.spec import RunSpec
+from core.store import Store
+
+EXAMPLE = Path(__file__).parents[1] / "data" / "example"
+DRAWS = 5
+
+
+def main() -> None:
+    """Trains both runs afresh, builds the atlases, and puts them in the example's place."""
+    with tempfile.TemporaryDirectory() as folder:
+        store, shelf = Store(folder), Shelf(folder)
+        trained = RunSpec(pruning=None)
+        for spec in (trained, RunSpec()):
+            for _ in experiment.run(spec, store):
+                pass
+        key = trained.key()
+        plain = {"run": key, "epoch": store.open(key).last_epoch}
+        choices = [Choice(**plain, criterion=name) for name in ("activation-frequency", "magnitude")]
+        choices += [Choice(**plain, criterion="random-matched", draw=draw) for draw in range(DRAWS)]
+        for choice in choices:
+            shelf.put(surveys.survey(store, choice))
+        for spec in (trained, RunSpec()):
+            _keep_film(store, shelf, spec)
+        _hold_contest(store, shelf, RunSpec().key())
+        _search_penalty(store, shelf, RunSpec())
+        shutil.rmtree(EXAMPLE, ignore_errors=True)
+        for spec in (trained, RunSpec()):
+            _ship(store, spec.key())
+        shutil.copytree(shelf.root, EXAMPLE / "atlases")
+
+
+def _keep_film(store: Store, shelf: Shelf, spec: RunSpec) -> None:
+    """The run's singular values at every epoch, and random cuts beside its own: what is shipped has only some moments."""
+    made = film.shoot(store, spec.key())
+    chances = [film.random_cuts(store, spec, spec.key(), epoch) for epoch in made.cut_epochs()]
+    film.put(shelf, made.with_chances(chances), None)
+
+
+def _hold_contest(store: Store, shelf: Shelf, key: str) -> None:
+    """The PCA contest of the pruned run, and its reductions trained on at every matching."""
+    both = contest.pair(store, key, store)
+    shelf.write(key, contest.NAME, contest.build(both).to_bytes())
+    for matching in contest.MATCHINGS:
+        for one in retraining.arms(both, matching):
+            if one.complete:
+                shelf.write(key, factors.name(matching, one.arm), one.to_bytes())
+
+
+def _search_penalty(store: Store, shelf: Shelf, spec: RunSpec) -> None:
+    """The penalty beside the pruned run, every try of the search, and random cuts as its page compares them."""
+    key = spec.key()
+    shelf.write(key, strength.NAME, strength.search(store, store, key).to_bytes())
+    cuts = equivalence.cuts(store, spec, key)
+    drawn = {cut.epoch: equivalence.summed_up(cut, equivalence.draw(store, spec, key, cut.epoch)) for cut in cuts}
+    shelf.write(key, equivalence.NAME, equivalence.to_bytes(drawn))
+
+
+def _ship(store: Store, key: str) -> None:
+    cuts = {line["epoch"] for line in store.log(key) if line["kind"] == "Pruned"}
+    moments = sorted({0, *cuts, store.open(key).last_epoch})
+    source, goal = store.root / "runs" / key, EXAMPLE / "runs" / key
+    goal.mkdir(parents=True)
+    for name in ("spec.json", "events.jsonl", "done.json", *(f"epoch-{epoch:03d}.safetensors" for epoch in moments)):
+        shutil.copyfile(source / name, goal / name)
+    done = goal / "done.json"
+    done.write_text(json.dumps(json.loads(done.read_text("utf-8")), indent=1, sort_keys=True), "utf-8")
