@@ -11,6 +11,7 @@ from small import digits
 from core import collapse, datasets, experiment
 from core.claims import contest, equivalence, film, standing, verdicts
 from core.spec import HandCut, PruningSpec, RunSpec
+from core.statistics import Verdict
 from core.store import Store
 from core.store.log import encoded
 from core.views import scoreboard
@@ -23,7 +24,7 @@ def finished(store: Store, spec: RunSpec) -> str:
     return spec.key()
 
 
-def words(store: Store, key: str) -> list[verdicts.Verdict]:
+def words(store: Store, key: str) -> list[Verdict]:
     """The verdicts of the two claims that look at one run alone, as the pages ask for them."""
     made, cuts = film.shoot(store, key), equivalence.cuts(store, store.open(key).spec, key)
     return [film.verdict(made), equivalence.verdict(cuts, {})]

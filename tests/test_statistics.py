@@ -9,8 +9,6 @@ import scipy.stats
 
 from core import statistics
 from core.statistics import (
-    FAILS,
-    HOLDS,
     OPEN,
     Arm,
     Claim,
@@ -20,11 +18,13 @@ from core.statistics import (
     Share,
     Source,
     Unpaired,
-    coverage,
     judge,
     pair,
     paired,
 )
+from core.statistics.coverage import coverage
+from core.statistics.decision import _needed
+from core.statistics.words import FAILS, HOLDS
 
 HERE = Source("cpu x86_64", "torch 2.13.0", "abc")
 SOME = np.array([0.31, -0.12, 0.55, 0.9, 0.02, 0.44, 0.61, -0.33, 0.27, 0.48])
@@ -570,7 +570,7 @@ def test_how_many_more_seeds_is_what_the_power_says():
         else:
             decided = high < region[0]
         assert seen.power(n, region, level) == pytest.approx(decided.mean(), abs=0.015)
-        needed = statistics._needed(seen, region, level, 3)
+        needed = _needed(seen, region, level, 3)
         assert seen.power(needed, region, level) >= 0.8 > seen.power(needed - 1, region, level)
 
 

@@ -6,10 +6,11 @@ from small import digits, network
 
 from core import criteria, experiment, masks, spectra
 from core.claims import shrinkage, verdicts
-from core.claims.verdicts import FAILS, HOLDS, IN_PART, UNKNOWN, CutOfLayer
+from core.claims.verdicts import CutOfLayer
 from core.masks import chance
 from core.network import Network
 from core.spec import RunSpec
+from core.statistics.words import FAILS, HOLDS, IN_PART, UNKNOWN
 from core.store import Store
 
 SIZES = (64, 40, 30, 20, 10)

@@ -18,9 +18,10 @@ from core import criteria
 from core.atlas.shelf import Shelf
 from core.claims import shrinkage, standing, verdicts
 from core.claims.shrinkage import Description, Likeness
-from core.claims.verdicts import Verdict
 from core.masks import chance
 from core.spec import PruningSpec, RunSpec
+from core.statistics import words
+from core.statistics.words import Verdict
 from core.store import Store, StoreError
 from core.store.snapshot import Snapshot
 from core.views import scene
@@ -179,14 +180,14 @@ def verdict(run: Sequence[Cut], drawn: Mapping[int, Random], objection: str | No
     """The verdict on the claim over all cuts and layers. `drawn`: by epoch what `summed_up` gave; it waits until every cut
     has its random ones. objection: why the run is none to judge, where more is known by now than when its cuts were read."""
     if not run:
-        return Verdict(verdicts.UNKNOWN, "This run has no cut yet, so there is nothing to compare.", verdicts.PENALTY)
+        return Verdict(words.UNKNOWN, "This run has no cut yet, so there is nothing to compare.", verdicts.PENALTY)
     objection = run[-1].objection if objection is None else objection
     if objection:
         return verdicts.penalty([], objection)
     there = [cut for cut in run if cut.epoch in drawn]
     if len(there) < len(run):
         text = f"The random cuts beside it are being drawn: {len(there)} of {len(run)} cuts have theirs."
-        return Verdict(verdicts.UNKNOWN, text, verdicts.PENALTY)
+        return Verdict(words.UNKNOWN, text, verdicts.PENALTY)
     return verdicts.penalty([one for cut in run for one in compare(cut, drawn[cut.epoch])])
 
 

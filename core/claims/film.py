@@ -18,9 +18,10 @@ import numpy as np
 from core import spectra
 from core.atlas.shelf import Shelf
 from core.claims import equivalence, standing, verdicts
-from core.claims.verdicts import CutOfLayer, Verdict
+from core.claims.verdicts import CutOfLayer
 from core.masks import chance
 from core.spec import RunSpec
+from core.statistics.words import Verdict
 from core.store import Store
 from core.store.snapshot import Glance
 from core.views import scene

@@ -15,10 +15,10 @@ from core.claims.shrinkage import Likeness
 from core.masks import chance
 from core.network import Network
 from core.statistics.paired import REDUCTIONS, RETRAINED, SURE, Pair, pairs
+from core.statistics.words import FAILS, HOLDS, IN_PART, MOST, UNKNOWN, Verdict, percent
 
-HOLDS, IN_PART, FAILS, UNKNOWN = WORDS = ("holds", "in part", "fails", "can't tell")
+WORDS = (HOLDS, IN_PART, FAILS, UNKNOWN)
 
-MOST = 0.5  # a claim about cases (one layer after one cut) holds if it is true of more than this share of them
 FEW = 0.25  # up to this share it fails
 LEAST = 4  # cases for a word on low rank: where single weights go, only a layer or two may get narrower
 WIDTH = 0.95  # a rank up to this share of the live width is below it
@@ -26,19 +26,6 @@ LOWER = 0.05  # a rank measure so far below the mean of random cuts is not only 
 LIKE = 0.1  # the share of a change that a soft threshold may leave unexplained
 RIVAL = 0.5  # and that as a share of what any other description leaves
 EXACT = 0.001  # two descriptions that both leave less than this cannot be told apart
-
-
-def percent(share: float) -> str:
-    return f"{share * 100:.0f} %"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """word: one of WORDS. sentence: what was found, for a student. rule: how the word is chosen."""
-
-    word: str
-    sentence: str
-    rule: str
 
 
 NO_RUN = (

@@ -23,7 +23,7 @@ from core.datasets.notes import Notes
 from core.datasets.places import Files, data_folder, download_folder, find, incomplete
 from core.datasets.places import overlooked as overlooked
 
-SHIPPED = Path(__file__).parent / "data"
+SHIPPED = Path(__file__).parents[1] / "data"
 KEPT_LOADED = 2  # data sets held in memory: full MNIST is 220 MB as float32
 DIGITS = tuple("0123456789")
 GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat")

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from core import datasets, statistics
-from core.claims.verdicts import MOST
 from core.judge import cards, results
 from core.judge.cards import (
     CLAIMS,
@@ -34,6 +33,7 @@ from core.judge.cards import (
 from core.spec import BASELINES
 from core.statistics import Arm, Card, Counted, Decision, Paired, Rule, Share
 from core.statistics.paired import REDUCTIONS, RETRAINED
+from core.statistics.words import MOST
 from core.views import scene
 
 SHIPPED, HERE = "shipped", "here"

@@ -15,8 +15,8 @@ from core import collapse
 from core.claims import contest, verdicts
 from core.claims.contest import ARMS, MATCHINGS, Contest
 from core.claims.factors import Retrained
-from core.claims.verdicts import Verdict
 from core.datasets import Dataset
+from core.statistics.words import Verdict
 from core.views import scene
 
 LABELS = {"pca": "PCA", "svd": "SVD", "aware": "Activation-aware"}

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.claims.verdicts import Verdict
 from core.jobs.job import Job
+from core.statistics.words import Verdict
 from core.store import StoredRun
 from pages.parts import library, link, services, session
 

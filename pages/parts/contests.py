@@ -10,8 +10,8 @@ from core import datasets
 from core.claims import contest, factors, standing
 from core.claims.contest import ARMS, MATCHINGS, Contest
 from core.claims.factors import Retrained
-from core.claims.verdicts import Verdict
 from core.jobs.job import Job
+from core.statistics.words import Verdict
 from core.store import StoredRun, StoreError
 from core.views import scene, scoreboard
 from pages.parts import claims, elements, link, queued, services, session
