@@ -16,6 +16,7 @@ from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
 from core.store.snapshot import Snapshot
+from core.views import spectral_history
 
 NAME = "cuts"
 RATIO = 0.8
@@ -95,7 +96,7 @@ def _films(effort: Effort) -> Lines:
 
 
 def _film(store: Store, spec: RunSpec, key: str) -> None:
-    film.blob(spec, film.shoot(store, key), store.log(key), label="", finished=True)
+    spectral_history.blob(spec, film.shoot(store, key), store.log(key), label="", finished=True)
 
 
 def _decomposed(store: Store, key: str) -> None:

@@ -13,6 +13,7 @@ from core.claims import equivalence, verdicts
 from core.claims.equivalence import Cut
 from core.masks import chance
 from core.spec import HandCut
+from core.views import penalty
 
 MODELS = ("soft", "hard", "scaling", "random")
 
@@ -84,7 +85,7 @@ def test_the_cuts_of_a_run_are_those_of_its_log_with_the_spectra_of_its_weights(
 def test_every_figure_of_the_page_is_what_plain_numpy_finds(made, pruned):
     """τ by halving, distances from the definition, the random cut from draws of its own."""
     spec, run = pruned
-    header, arrays = unpack(equivalence.blob(spec.key(), run, all_random(made, spec, run)))
+    header, arrays = unpack(penalty.blob(spec.key(), run, all_random(made, spec, run)))
     for c, cut in enumerate(run):
         draws = equivalence.draw(made, spec, spec.key(), cut.epoch)
         for layer, told in enumerate(header["cuts"][c]["layers"]):
@@ -137,7 +138,7 @@ def test_random_cuts_are_of_the_same_size_and_the_same_each_time(made, pruned):
 
 def test_while_random_cuts_are_missing_the_rest_is_there_and_the_verdict_waits(made, pruned):
     spec, run = pruned
-    header, arrays = unpack(equivalence.blob(spec.key(), run, {}))
+    header, arrays = unpack(penalty.blob(spec.key(), run, {}))
     assert not any(name.startswith("random") for name in arrays) and header["said"] == ""
     for cut in header["cuts"]:
         assert not cut["drawn"] and "random cuts are being drawn" in cut["said"]
@@ -189,7 +190,7 @@ def test_a_run_without_cuts_has_nothing_to_compare(store):
     assert equivalence.cuts(store, spec, key) == []
     verdict = equivalence.verdict([], {})
     assert verdict.word == verdicts.UNKNOWN and "no cut" in verdict.sentence
-    header, arrays = unpack(equivalence.blob(key, [], {}))
+    header, arrays = unpack(penalty.blob(key, [], {}))
     assert header["cuts"] == [] and not arrays
 
 
@@ -224,7 +225,7 @@ def test_a_run_that_diverged_shows_the_cuts_before_that_or_none(store):
     key = run_to_the_end(store, spec)
     assert "diverged" in store.open(key).reason
     run = equivalence.cuts(store, spec, key)
-    unpack(equivalence.blob(key, run, {}))  # nothing is NaN
+    unpack(penalty.blob(key, run, {}))  # nothing is NaN
     assert equivalence.verdict(run, all_random(store, spec, run)).word in verdicts.WORDS
 
 
@@ -243,7 +244,7 @@ def test_a_layer_that_died_is_told_apart_from_a_penalty_by_nothing(store):
     before = np.linspace(3, 0.5, 12)
     cut = made_up([before, before], [np.zeros(12), before * 0.5])
     drawn = {1: equivalence.summed_up(cut, (np.zeros((5, 12)), np.tile(before * 0.6, (5, 1))))}
-    header, _ = unpack(equivalence.blob("a", [cut], drawn))
+    header, _ = unpack(penalty.blob("a", [cut], drawn))
     dead, scaled = header["cuts"][0]["layers"]
     assert dead["models"]["soft"]["distance"] == pytest.approx(0) and dead["like"] is None
     assert scaled["nearest"] == "scaling" and scaled["like"] is False
@@ -255,7 +256,7 @@ def test_a_layer_left_as_it_was_has_no_models_and_a_cut_of_nothing_says_so():
     cut = made_up([same], [same])
     drawn = {1: equivalence.summed_up(cut, (np.tile(same, (3, 1)),))}
     assert drawn == {1: (None,)}
-    header, arrays = unpack(equivalence.blob("a", [cut], drawn))
+    header, arrays = unpack(penalty.blob("a", [cut], drawn))
     layer = header["cuts"][0]["layers"][0]
     assert layer["models"] is None and layer["nearest"] is None and set(arrays) == {"before_0_0", "after_0_0"}
     assert header["cuts"][0]["said"].endswith("changed the singular values of no hidden layer.")
@@ -285,7 +286,7 @@ def known(kind: str, rng: np.random.Generator) -> tuple[Cut, dict]:
 def test_what_was_done_is_what_is_found_nearest_and_only_a_soft_threshold_is_like_a_penalty(kind):
     for seed in range(20):
         cut, drawn = known(kind, np.random.default_rng(seed))
-        header, _ = unpack(equivalence.blob("a", [cut], drawn))
+        header, _ = unpack(penalty.blob("a", [cut], drawn))
         assert [layer["nearest"] for layer in header["cuts"][0]["layers"]] == [kind, kind]
         assert [layer["like"] for layer in header["cuts"][0]["layers"]] == [kind == "soft"] * 2
         words = equivalence.MODELS[kind]
@@ -298,7 +299,7 @@ def test_the_sentences_count_what_is_nearest_where():
     (soft, of_soft), (scaled, of_scaled) = (known(kind, np.random.default_rng(0)) for kind in ("soft", "scaling"))
     mixed = replace(soft, epoch=2, before=(soft.before[0], scaled.before[1]), after=(soft.after[0], scaled.after[1]))
     drawn = of_soft | {2: (of_soft[1][0], of_scaled[1][1])}
-    header, _ = unpack(equivalence.blob("a", [soft, mixed], drawn, moving=True))
+    header, _ = unpack(penalty.blob("a", [soft, mixed], drawn, moving=True))
     assert header["moving"] is True
     assert "the soft threshold is nearest in 1 of 2 layers, the plain scaling in 1" in header["cuts"][1]["said"]
     assert header["said"] == (

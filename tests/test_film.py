@@ -13,6 +13,7 @@ from core.claims import equivalence, film, verdicts
 from core.claims.film import FIGURES
 from core.spec import HandCut
 from core.store import Store, StoreError, snapshot
+from core.views import spectral_history
 
 
 def finished(store: Store, **changes) -> str:
@@ -29,7 +30,7 @@ def shot(store: Store, key: str, **more) -> tuple[film.Film, dict, dict]:
 
 def blobbed(store: Store, key: str, made: film.Film) -> tuple[dict, dict]:
     run = store.open(key)
-    return unpack(film.blob(run.spec, made, store.log(key), label=run.label, finished=run.finished))
+    return unpack(spectral_history.blob(run.spec, made, store.log(key), label=run.label, finished=run.finished))
 
 
 def matrices(store: Store, key: str) -> list[list[np.ndarray]]:
@@ -174,7 +175,7 @@ def test_a_film_that_was_kept_outlives_the_thinning_of_its_run(store, tmp_path):
     key = finished(store, max_epochs=9, target_accuracy=0.999, learning_rate=0.02)
     shelf = Shelf(tmp_path)
     whole = film.keep(store, shelf, key)
-    before = film.blob(digits(), whole, store.log(key), label="", finished=True)
+    before = spectral_history.blob(digits(), whole, store.log(key), label="", finished=True)
     assert store.thin(key) > 0
     stored = set(store.open(key).epochs)
     bare = film.shoot(store, key)
@@ -184,7 +185,7 @@ def test_a_film_that_was_kept_outlives_the_thinning_of_its_run(store, tmp_path):
     assert text.startswith(f"{len(lost)} epoch" if len(lost) > 1 else "1 epoch") and str(lost[0]) in text
     assert film.missing(bare, store.log(key)) in blobbed(store, key, bare)[0]["notes"]
     again = film.shoot(store, key, film.load(shelf, key))
-    assert film.blob(digits(), again, store.log(key), label="", finished=True) == before
+    assert spectral_history.blob(digits(), again, store.log(key), label="", finished=True) == before
     assert film.missing(again, store.log(key)) == ""
     version = shelf.written(key, film.FILE)
     film.keep(store, shelf, key)

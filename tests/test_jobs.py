@@ -11,13 +11,12 @@ import pytest
 from small import digits
 from waiting import wait_until
 
-from core import datasets, experiment, jobs, masks
+from core import atlas, datasets, experiment, jobs, masks
 from core.atlas import Choice
 from core.atlas.shelf import Shelf
 from core.jobs import JobBoard, JobError
 from core.jobs.job import HELD, Job
 from core.store import Store, StoreError
-from core.views import stage
 
 UNHINDERED = not hasattr(os, "geteuid") or os.geteuid() == 0
 STILL = {"learning_rate": 1e-6}  # weights hardly move: no cut comes and no target is reached
@@ -477,7 +476,7 @@ def test_training_on_after_cuts_fills_its_curve_point_by_point(board, whole):
     wait_for_state(board, key, "finished")
     found = apart(board, whole).points(choice, 1)
     assert [point.percent for point in found] == sorted(point.percent for point in found)
-    assert {point.percent for point in found} <= set(stage.TRAINED_ON) and len(found) > 5
+    assert {point.percent for point in found} <= set(atlas.TRAINED_ON) and len(found) > 5
     assert board.train_on(whole, choice, 1, "ann").key == key  # what is there is not trained again
     wait_for_state(board, key, "finished")
     assert apart(board, whole).points(choice, 1) == found

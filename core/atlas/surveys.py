@@ -16,7 +16,6 @@ from core.masks.timetable import Timetable
 from core.spec import RunSpec
 from core.store import Store
 from core.store.snapshot import Snapshot
-from core.views.stage import TRAINED_ON
 
 MUCH_WORK = 2e9  # images × weights from which a second process is worth its start
 Going = Callable[[float], bool]
@@ -44,7 +43,11 @@ def survey(store: Store, choice: Choice, going: Going = lambda share: True) -> A
 
 
 def points(
-    store: Store, choice: Choice, epochs: int, percents: tuple[int, ...] = TRAINED_ON, going: Going = lambda share: True
+    store: Store,
+    choice: Choice,
+    epochs: int,
+    percents: tuple[int, ...] = atlas.TRAINED_ON,
+    going: Going = lambda share: True,
 ) -> Iterator[Point]:
     """The network cut once at each percent and trained on for `epochs` epochs: test accuracy then. Ends early where `going`
     answers False. Percents that the stored network is beyond already are left out."""

@@ -148,10 +148,9 @@ def atlas_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
 
 def retrain_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """The curve "cut once, then n epochs of training", point by point."""
-    from core.atlas import Choice, surveys
+    from core.atlas import TRAINED_ON, Choice, surveys
     from core.atlas.shelf import Shelf
     from core.store import Store
-    from core.views.stage import TRAINED_ON
 
     store, shelf = Store(task["source"]), Shelf(task["root"], of=task["source"])
     choice, epochs = Choice(**task["choice"]), task["epochs"]

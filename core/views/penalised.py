@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from core import spectra
-from core.claims import equivalence, strength
+from core.claims import strength
 from core.claims.strength import Search, Try
 from core.store import Store
 from core.views import scene
@@ -156,7 +156,7 @@ def _of_both(networks: Mapping[str, dict[str, Any]]) -> list[str]:
     apart = [layer["apart"] for layer in penalty["layers"] if layer["apart"] is not None]
     if apart:
         told.append(
-            f"Layer by layer its singular values are {equivalence.span(apart)} as far from the pruned network's as those of "
+            f"Layer by layer its singular values are {penalty.span(apart)} as far from the pruned network's as those of "
             "the network with neither: 0 % would be the same, 100 % no nearer."
         )
     if pruned["accuracy"] is not None:

@@ -28,8 +28,6 @@ SEVERAL = 0xFFFF  # in the blob: not one answer to everything
 POOL_PER_CLASS = 20  # test images a class among which the inspector looks for those that drive a neuron most
 POOL_BYTES = 200_000
 SHOWN_IMAGES = 6
-# The ratios of the curve "cut once, then n epochs", from the middle outwards: it has its shape after a few points.
-TRAINED_ON = (80, 50, 90, 20, 95, 70, 60, 40, 99)
 
 
 def blob(spec: RunSpec, moment: Snapshot, atlas: Atlas, controls: Sequence[Atlas] = (), label: str = "") -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import criteria, datasets
+from core import atlas, criteria, datasets
 from core.atlas import Atlas, Choice
 from core.atlas.shelf import Shelf
 from core.jobs import atlas_key
@@ -129,7 +129,7 @@ def _retrained(choice: Choice, epochs: int | None) -> dict[str, Any] | None:
     job = retraining(choice, epochs)
     found = services.shelves_of(choice.run)[0].points(choice, epochs)
     points = [{"percent": one.percent, "achieved": one.achieved, "accuracy": one.accuracy} for one in found]
-    return {"epochs": epochs, "percents": list(stage.TRAINED_ON), "points": points, "busy": bool(job and job.live)}
+    return {"epochs": epochs, "percents": list(atlas.TRAINED_ON), "points": points, "busy": bool(job and job.live)}
 
 
 def by_hand(choice: Choice, percent: int, killed: tuple, spared: tuple) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import streamlit as st
 from core.claims import film
 from core.claims.film import Chance, Film
 from core.store import StoredRun, StoreError
+from core.views import spectral_history
 from pages.parts import claims, elements, services, session
 from pages.parts.services import Look
 
@@ -145,7 +146,7 @@ def _pace(key: str) -> float | None:
 
 @st.cache_data(max_entries=48, show_spinner=False)
 def _blob(root: str, key: str, version: object, chances: int, _look: Look, _film: Film) -> bytes:
-    return film.blob(
+    return spectral_history.blob(
         _look.run.spec,
         _film,
         _look.log,

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.claims import equivalence, standing
 from core.claims.equivalence import Cut, Random
+from core.views import penalty
 from pages.parts import claims, draws, elements, services, session, strengths
 from pages.parts.services import Look
 
@@ -95,6 +96,6 @@ def _cuts_of(name: str, lines: tuple[int, ...], _look: Look) -> list[Cut]:
 def _blob(name: str, epochs: tuple[int, ...], known: tuple[int, ...], moving: bool, _look: Look, _cuts: list[Cut],
           _drawn: dict[int, Random]) -> bytes:  # fmt: skip
     if _cuts:
-        return equivalence.blob(_look.run.key, _cuts, _drawn, moving=moving)
+        return penalty.blob(_look.run.key, _cuts, _drawn, moving=moving)
     title = "No cut yet: each is shown here as soon as it is made." if moving else "No cut of this run is stored."
     return services.empty_blob(title=title, run=_look.run.key)
