@@ -9,14 +9,14 @@ from functools import partial
 from bench import torch_prune, trained
 from bench.measure import Effort, Line, Lines, Said, interleaved
 from core import criteria, masks, spectra
-from core.claims import film
+from core.claims import spectral_history
 from core.criteria import Evidence
 from core.network import Network
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
 from core.store.snapshot import Snapshot
-from core.views import spectral_history
+from core.views import spectral_history as spectral_history_view
 
 NAME = "cuts"
 RATIO = 0.8
@@ -96,7 +96,7 @@ def _films(effort: Effort) -> Lines:
 
 
 def _film(store: Store, spec: RunSpec, key: str) -> None:
-    spectral_history.blob(spec, film.shoot(store, key), store.log(key), label="", finished=True)
+    spectral_history_view.blob(spec, spectral_history.shoot(store, key), store.log(key), label="", finished=True)
 
 
 def _decomposed(store: Store, key: str) -> None:

@@ -12,15 +12,15 @@ from streamlit.testing.v1 import AppTest
 from test_architecture import REPOSITORY
 
 from core import criteria, datasets, experiment, masks
-from core.claims import agreement, comparisons
+from core.claims import agreement, agreement_rows
 from core.claims.agreement import Trained, between, samples, within
-from core.claims.comparisons import CRITERIA, MATCHED, NUMBERED, RANDOM, SAMPLES, Agreement, Comparison, Rows
-from core.judge.cards import METHOD
+from core.claims.agreement_rows import CRITERIA, MATCHED, NUMBERED, RANDOM, SAMPLES, Agreement, Comparison, Rows
+from core.judge.questions import METHOD
 from core.masks import overlap
 from core.masks.overlap import Overlap, compare
 from core.network import Network
 from core.store import Store
-from core.views import concordance
+from core.views import agreement as agreement_view
 from pages.parts import elements
 
 PAPER = ((300, 784), (200, 300), (100, 200), (50, 100))
@@ -217,10 +217,10 @@ def test_rows_are_made_once_go_on_where_they_stopped_and_follow_the_run(trained,
     agreement.make(trained, [*specs(), THIRD], 0.6, tmp_path, said.append)
     cut = "cut at 60 % by every criterion"
     assert [line.split(": ")[1] for line in said] == [cut, cut, "compared with seed 0", cut]  # 2 waits for 3
-    found = comparisons.shipped("digits", 0.6, tmp_path)
+    found = agreement_rows.shipped("digits", 0.6, tmp_path)
     one, other = (Trained.of(trained, spec) for spec in specs())
     assert [each for each in found.comparisons if each.seed == 1 and each.other is None] == sorted(
-        within(other, 0.6), key=lambda each: list(comparisons.QUESTIONS).index(each.question)
+        within(other, 0.6), key=lambda each: list(agreement_rows.QUESTIONS).index(each.question)
     )
     rounded = [
         dataclasses.replace(e, alike=tuple(round(v, 3) for v in e.alike))
@@ -266,15 +266,15 @@ def comparison(seed: int, shared: int, first=METHOD, second="magnitude", questio
 def test_a_mean_stands_with_n_interval_and_chance_and_n_counts_networks():
     made = [comparison(seed, shared) for seed, shared in ((0, 30), (1, 35), (2, 40))]
     values = [shared / (100 - shared) for shared in (30, 35, 40)]
-    seen = concordance.estimate(made, 0)
+    seen = agreement_view.estimate(made, 0)
     low, high = scipy.stats.t.interval(0.95, 2, np.mean(values), scipy.stats.sem(values))
     assert (seen["n"], seen["mean"]) == (3, pytest.approx(np.mean(values), abs=1e-5))
     assert (seen["low"], seen["high"]) == (pytest.approx(low, abs=1e-5), pytest.approx(high, abs=1e-5))
     assert seen["chance"] == pytest.approx(25 / 75, abs=1e-5) and seen["most"] == 1
-    assert concordance.estimate(made, 1) is None  # neither cuts there
+    assert agreement_view.estimate(made, 1) is None  # neither cuts there
     again = [*made, comparison(2, 40), comparison(2, 40)]  # more draws on a network are not more networks
-    assert concordance.estimate(again, 0) == seen
-    alone = concordance.estimate(made[:1], None)
+    assert agreement_view.estimate(again, 0) == seen
+    alone = agreement_view.estimate(made[:1], None)
     assert alone["low"] is None and not alone["differs"]
 
 
@@ -290,30 +290,30 @@ def test_a_mean_stands_with_n_interval_and_chance_and_n_counts_networks():
 )
 def test_the_sentence_says_how_far_the_two_agree(shared, word):
     made = tuple(comparison(seed, count) for seed, count in enumerate(shared))
-    said = concordance.sentence(Agreement("digits", 0.6, (), made))
+    said = agreement_view.sentence(Agreement("digits", 0.6, (), made))
     assert word in said
     assert f"{100 * np.mean([s / (100 - s) for s in shared]):.1f}\u202f% are cut by both" in said and "33.3" in said
 
 
 @pytest.mark.parametrize(("dataset", "ratio"), SHIPPED)
 def test_what_ships_is_whole_and_its_random_cuts_are_at_chance(dataset, ratio):
-    found = comparisons.shipped(dataset, ratio)
+    found = agreement_rows.shipped(dataset, ratio)
     assert [int(row["seed"]) for row in found.networks] == list(range(10))
     assert all(row["versions"] and row["date"] and row["key"] for row in found.networks)
     assert len(found.of(CRITERIA)) == 10 * 55 and len(found.of(MATCHED)) == len(found.of(NUMBERED)) == 5 * 11
     random = [name for name in criteria.names() if name.startswith("random")]
     for question, name in itertools.product((RANDOM, NUMBERED, MATCHED), random):
-        seen = concordance.estimate([one for one in found.of(question) if one.first == name], None)
+        seen = agreement_view.estimate([one for one in found.of(question) if one.first == name], None)
         assert abs(seen["mean"] - seen["chance"]) < 0.015, (question, name)
-    header, arrays = unpack(concordance.blob(found))
+    header, arrays = unpack(agreement_view.blob(found))
     assert not arrays and len(header["views"]) == 5 and len(header["criteria"]) == 11
-    assert header["images"] == [32, 256, 2048] and header["title"] == concordance.sentence(found)
-    assert "10 networks" in header["setting"] and concordance.command(dataset, ratio) in header["provenance"]
+    assert header["images"] == [32, 256, 2048] and header["title"] == agreement_view.sentence(found)
+    assert "10 networks" in header["setting"] and agreement_view.command(dataset, ratio) in header["provenance"]
     pairs = header["views"][4]["pairs"]
     names = [one["name"] for one in header["criteria"]]
     a, b, seen = next(one for one in pairs if {names[one[0]], names[one[1]]} == {METHOD, "magnitude"})
     mine = [one for one in found.of(CRITERIA) if {one.first, one.second} == {METHOD, "magnitude"}]
-    assert seen == concordance.estimate(mine, 3) and a < b
+    assert seen == agreement_view.estimate(mine, 3) and a < b
 
 
 def test_a_shipped_row_can_be_made_again_from_the_network_that_ships():
@@ -321,7 +321,7 @@ def test_a_shipped_row_can_be_made_again_from_the_network_that_ships():
     one = Trained.of(Store(REPOSITORY / "core" / "data" / "example"), spec)
     row = next(
         each
-        for each in comparisons.shipped("mnist-mini", 0.8).of(CRITERIA)
+        for each in agreement_rows.shipped("mnist-mini", 0.8).of(CRITERIA)
         if each.seed == 0 and {each.first, each.second} == {METHOD, "magnitude"}
     )
     again = compare(one.cut(row.first, 0.8), one.cut(row.second, 0.8))
@@ -344,7 +344,7 @@ def test_the_page_draws_what_ships_and_says_how_to_make_what_does_not(monkeypatc
     shown = []
     monkeypatch.setattr(elements, "agreement", lambda blob, *, key: shown.append(unpack(blob)[0]))
     app = page("mnist-mini", 0.8)
-    assert shown == [unpack(concordance.blob(comparisons.shipped("mnist-mini", 0.8)))[0]]
+    assert shown == [unpack(agreement_view.blob(agreement_rows.shipped("mnist-mini", 0.8)))[0]]
     assert [one.proto.label for one in app.get("download_button")] == ["These comparisons as CSV"]
     for dataset, ratio in (("mnist-mini", 0.85), ("digits", 0.8), ("nowhere", 0.8)):
         app = page(dataset, ratio)

@@ -9,9 +9,9 @@ import streamlit as st
 from blobs import unpack
 from serving import DESKTOP, LAPTOP, TEXTS
 
-from core.claims import comparisons
-from core.judge.cards import METHOD
-from core.views import concordance
+from core.claims import agreement_rows
+from core.judge.questions import METHOD
+from core.views import agreement
 from pages.parts import elements
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -58,7 +58,7 @@ def letters() -> str:
 
 @pytest.fixture(scope="module")
 def blob() -> bytes:
-    return concordance.blob(comparisons.shipped("mnist-mini", 0.8))
+    return agreement.blob(agreement_rows.shipped("mnist-mini", 0.8))
 
 
 @pytest.fixture
@@ -158,10 +158,10 @@ def test_n_interval_and_chance_are_read_by_pointer_and_by_key(mount, blob):
 def test_a_layer_that_nobody_cuts_and_a_single_network_are_said(mount):
     from test_agreement import comparison  # two layers, of which the second is never cut
 
-    alone = comparisons.Agreement(
+    alone = agreement_rows.Agreement(
         "digits", 0.6, ({"date": "d", "device": "cpu", "versions": "v", "seed": "0"},), (comparison(0, 30),)
     )
-    page = mount(concordance.blob(alone))
+    page = mount(agreement.blob(alone))
     page.get_by_role("button", name="Hidden 2").click()
     assert cells(page) == [["0\u202f%", "–"], ["–", "0\u202f%"]]
     page.locator('[data-cell="0,1"]').hover()

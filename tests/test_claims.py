@@ -11,7 +11,7 @@ from small import digits
 from visiting import REPOSITORY
 
 from core import spectra
-from core.claims import contest
+from core.claims import pca
 from core.publish import claims
 from core.store import Store
 
@@ -24,7 +24,7 @@ def small_specs(dataset, seed, ratio, rounds):
         name: dataclasses.replace(SPEC, seed=seed, pruning=dataclasses.replace(plan, criterion=name))
         for name in claims.ARMS
     }
-    return runs | {"no pruning": contest.twin(runs[claims.METHOD])}
+    return runs | {"no pruning": pca.twin(runs[claims.METHOD])}
 
 
 def run_command(monkeypatch, root, *options):

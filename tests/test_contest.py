@@ -10,12 +10,12 @@ from sklearn.decomposition import PCA
 from small import digits, network
 
 from core import datasets, experiment
-from core.claims import contest, factors
-from core.claims.contest import ARMS, MATCHINGS, Layer
+from core.claims import factors, pca
+from core.claims.pca import ARMS, MATCHINGS, Layer
 from core.network import Network
 from core.spec import PenaltySpec
 from core.store import Store, StoreError
-from core.views import scoreboard
+from core.views import pca as pca_view
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +27,13 @@ def stored(tmp_path_factory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def both(stored) -> contest.Pair:
-    return contest.pair(stored, digits().key(), stored)
+def both(stored) -> pca.Pair:
+    return pca.pair(stored, digits().key(), stored)
 
 
 @pytest.fixture(scope="module")
-def held(both) -> contest.Contest:
-    return contest.build(both)
+def held(both) -> pca.Contest:
+    return pca.build(both)
 
 
 # -- the same thing, done directly -------------------------------------------------------------------------------------
@@ -86,10 +86,10 @@ def test_answers_ranks_and_accuracies_are_those_of_networks_made_directly(both, 
 
 
 def test_the_reduced_network_itself_says_what_the_contest_says(both, held):
-    found = contest.decompositions(both.standard, both.data)
+    found = pca.decompositions(both.standard, both.data)
     for a, arm in enumerate(ARMS):
         row = held.row("numbers", arm)
-        net = contest.reduced(both.standard, found[arm], held.ranks[row])
+        net = pca.reduced(both.standard, found[arm], held.ranks[row])
         assert np.count_nonzero(net.predict(both.data.x_test) != held.answers[a, row]) <= 1
 
 
@@ -97,11 +97,11 @@ def test_the_activation_aware_arm_looks_at_training_images_only(both):
     blind = dataclasses.replace(
         both.data, x_test=np.zeros_like(both.data.x_test), x_valid=np.zeros_like(both.data.x_valid)
     )
-    seen, not_seen = (contest.decompositions(both.standard, data)["aware"] for data in (both.data, blind))
+    seen, not_seen = (pca.decompositions(both.standard, data)["aware"] for data in (both.data, blind))
     for one, other in zip(seen, not_seen, strict=True):
         np.testing.assert_array_equal(one.right, other.right)
     changed = dataclasses.replace(both.data, x_train=both.data.x_train[::-1] * np.linspace(0, 1, 64, dtype="f"))
-    other = contest.decompositions(both.standard, changed)["aware"][0]
+    other = pca.decompositions(both.standard, changed)["aware"][0]
     assert np.abs(np.abs(seen[0].right) - np.abs(other.right)).max() > 0.01
 
 
@@ -128,7 +128,7 @@ def test_at_full_rank_every_arm_is_the_standard_network(both, held):
 def test_a_pruned_layer_is_measured_by_hand():
     first = np.array([[1, 0, 2, 0], [0, 0, 0, 0], [3, 0, 6, 0]], "f")  # rank 1, live block 2 × 2
     second = np.array([[5, 0, 0], [0, 0, 7]], "f")
-    [one, two] = contest.layers(Network([first, second, np.ones((2, 2), "f")], [np.zeros(3), np.zeros(2), np.zeros(2)]))
+    [one, two] = pca.layers(Network([first, second, np.ones((2, 2), "f")], [np.zeros(3), np.zeros(2), np.zeros(2)]))
     assert (one.shape, one.live, one.rank, one.nonzero) == ((3, 4), (2, 2), 1, 4)
     assert one.numbers == 4 and not one.sparse  # dense 4, CSR 4 + 4 + 3
     assert (two.live, two.rank, two.nonzero, two.numbers) == ((2, 2), 2, 2, 4)
@@ -141,19 +141,19 @@ def test_a_pruned_layer_is_measured_by_hand():
 @pytest.mark.parametrize("shape", [(300, 784), (200, 300), (10, 10), (1, 5), (5, 1)])
 def test_budgets_match_within_one_unit_of_rank_and_nothing_comes_nearer(arm, shape):
     units, inputs = shape
-    cost = contest.costs(shape, arm)
+    cost = pca.costs(shape, arm)
     for k, each in enumerate(cost):
         assert each == min(k * units + k * inputs + (units if arm == "pca" else 0), units * inputs)
     assert len(cost) == min(shape) + 1 and cost[-1] == units * inputs
     for budget in [*range(0, units * inputs, max(1, units * inputs // 300)), units * inputs]:
-        k = contest.nearest(budget, shape, arm)
+        k = pca.nearest(budget, shape, arm)
         assert abs(int(cost[k]) - budget) <= units + inputs
         assert all(abs(int(cost[k]) - budget) <= abs(int(other) - budget) for other in cost)
 
 
 def test_of_ranks_that_cost_the_same_the_highest_is_taken():
-    assert contest.nearest(100, (10, 10), "svd") == 10  # from rank 5 on the whole matrix is as cheap
-    assert contest.nearest(30, (10, 10), "svd") == 2  # as near as 1
+    assert pca.nearest(100, (10, 10), "svd") == 10  # from rank 5 on the whole matrix is as cheap
+    assert pca.nearest(30, (10, 10), "svd") == 2  # as near as 1
 
 
 def test_the_matched_rows_meet_their_budgets(held):
@@ -175,7 +175,7 @@ def test_the_curve_has_every_rank_and_the_pruned_networks_proportions():
         Layer((200, 300), (90, 68), 66, 1),
         Layer((50, 200), (20, 90), 17, 1),
     ]
-    rows = np.array(contest.curve_ranks(layers))
+    rows = np.array(pca.curve_ranks(layers))
     assert (np.diff(rows.sum(axis=1)) > 0).all() and (np.diff(rows, axis=0) >= 0).all()
     assert set(range(1, 41)) <= set(rows[:, 0].tolist())
     assert (68, 66, 17) in set(map(tuple, rows.tolist())) and rows[-1].tolist() == [300, 200, 50]
@@ -188,9 +188,9 @@ def test_the_curve_has_every_rank_and_the_pruned_networks_proportions():
 
 def test_a_dead_layer_and_a_dead_network_still_have_a_curve():
     dead = [Layer((20, 30), (5, 30), 5, 1), Layer((10, 20), (0, 0), 0, 0)]
-    rows = contest.curve_ranks(dead)
+    rows = pca.curve_ranks(dead)
     assert rows[0] == (1, 0) and rows[-1] == (20, 10) and (5, 0) in rows
-    assert contest.curve_ranks([Layer((3, 4), (0, 0), 0, 0)]) == [(3,)]
+    assert pca.curve_ranks([Layer((3, 4), (0, 0), 0, 0)]) == [(3,)]
 
 
 # -- who wins, where they part -----------------------------------------------------------------------------------------
@@ -239,16 +239,16 @@ def test_the_verdict_counts_only_what_is_trained_to_its_end(both, held):
     labels = both.data.y_test
     wrong = np.broadcast_to(((labels + 1) % 10).astype(np.uint8), held.answers.shape)
     unequal = dataclasses.replace(held, pruned=labels.astype(np.uint8), answers=wrong)
-    plain = scoreboard.verdict(unequal, {}, labels, "rank")
+    plain = pca_view.verdict(unequal, {}, labels, "rank")
     assert plain.word == "in part" and plain.sentence.startswith("At the same rank per layer")
     perfect = np.ones(len(labels), bool)
     for done, problem, counts in ((2, "", False), (3, "", True), (1, "it diverged", False)):
         one = {arm: retrained(held, "rank", arm, 3, done, perfect, labels) for arm in ARMS}
         after = {("rank", arm): dataclasses.replace(each, problem=problem) for arm, each in one.items()}
-        assert (scoreboard.verdict(unequal, after, labels, "rank").sentence != plain.sentence) == counts
+        assert (pca_view.verdict(unequal, after, labels, "rank").sentence != plain.sentence) == counts
     beaten = {("rank", arm): retrained(held, "rank", arm, 3, 3, ~perfect, labels) for arm in ARMS}
-    assert scoreboard.verdict(unequal, beaten, labels, "rank").word == "holds"
-    assert scoreboard.verdict(unequal, beaten, labels, "numbers").word == "in part"  # they are of another matching
+    assert pca_view.verdict(unequal, beaten, labels, "rank").word == "holds"
+    assert pca_view.verdict(unequal, beaten, labels, "numbers").word == "in part"  # they are of another matching
 
 
 # -- the pages' blob ---------------------------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ def test_the_verdict_counts_only_what_is_trained_to_its_end(both, held):
 def test_the_blobs_figures_are_the_contests(both, held):
     data, labels = both.data, both.data.y_test
     after = {("rank", "svd"): retrained(held, "rank", "svd"), ("rank", "pca"): retrained(held, "rank", "pca", 3, 1)}
-    header, arrays = unpack(scoreboard.blob(held, after, data, "a run", (7, 5)))
+    header, arrays = unpack(pca_view.blob(held, after, data, "a run", (7, 5)))
     rows = len(held.ranks)
     assert header["rows"] == rows and header["curve"] == held.curve.tolist()
     np.testing.assert_array_equal(arrays["ranks"], held.ranks)
@@ -269,9 +269,9 @@ def test_the_blobs_figures_are_the_contests(both, held):
             network = a * rows + row
             for way, only in enumerate((mine & ~reduced, reduced & ~mine)):
                 assert arrays["counts"][network, way] == only.sum()
-                shown = [int(place) for place in arrays["images"][network, way] if place != scoreboard.NOBODY]
+                shown = [int(place) for place in arrays["images"][network, way] if place != pca_view.NOBODY]
                 images = [int(arrays["pool_place"][place]) for place in shown]
-                assert images == np.flatnonzero(only)[: scoreboard.SHOWN].tolist()
+                assert images == np.flatnonzero(only)[: pca_view.SHOWN].tolist()
                 for at, place in enumerate(shown):
                     image = images[at]
                     assert arrays["said"][network, way, at] == held.answers[a, row, image]
@@ -280,11 +280,11 @@ def test_the_blobs_figures_are_the_contests(both, held):
                         and arrays["pool_label"][place] == labels[image]
                     )
                     np.testing.assert_allclose(arrays["pool"][place] / 255, data.x_test[image], atol=0.01)
-        for layer, each in enumerate(contest.decompositions(both.standard, data)[arm]):
+        for layer, each in enumerate(pca.decompositions(both.standard, data)[arm]):
             share = np.cumsum(each.energy) / each.energy.sum()
             np.testing.assert_allclose(arrays[f"energy_{arm}_{layer}"], share, atol=1e-6)
-    assert list(header["retrained"]["rank"]) == ["svd"] and list(scoreboard.live(after)["rank"]) == ["pca"]
-    assert scoreboard.live(after)["rank"]["pca"]["epochs"] == 3
+    assert list(header["retrained"]["rank"]) == ["svd"] and list(pca_view.live(after)["rank"]) == ["pca"]
+    assert pca_view.live(after)["rank"]["pca"]["epochs"] == 3
     network = header["retrained"]["rank"]["svd"]["network"]
     assert arrays["counts"][network].tolist() == [0, 0]  # it answers as the pruned network does
 
@@ -293,11 +293,11 @@ def test_notes_say_what_is_clamped_dead_and_unlike(both, held):
     whole = tuple(dataclasses.replace(layer, rank=min(layer.shape)) for layer in held.layers)
     ranks = held.ranks.copy()
     ranks[held.row("rank", "svd")] = [layer.rank for layer in whole]
-    text = " ".join(scoreboard.notes(dataclasses.replace(held, layers=whole, ranks=ranks), (7, 5)))
+    text = " ".join(pca_view.notes(dataclasses.replace(held, layers=whole, ranks=ranks), (7, 5)))
     assert "Same rank: hidden 1 and hidden 2 has full rank" in text or "full rank in the pruned network" in text
     assert "rank up to k + 1" in text and "no test image" in text and "saw" in text
     dead = (held.layers[0], Layer(held.layers[1].shape, (0, 0), 0, 0))
-    assert "is dead" in " ".join(scoreboard.notes(dataclasses.replace(held, layers=dead), (7, 5)))
+    assert "is dead" in " ".join(pca_view.notes(dataclasses.replace(held, layers=dead), (7, 5)))
 
 
 # -- stop, file, errors ------------------------------------------------------------------------------------------------
@@ -305,18 +305,16 @@ def test_notes_say_what_is_clamped_dead_and_unlike(both, held):
 
 def test_progress_grows_to_the_end_and_a_no_ends_it(both):
     shares = []
-    assert contest.build(both, lambda share: shares.append(share) or True) is not None
+    assert pca.build(both, lambda share: shares.append(share) or True) is not None
     assert shares == sorted(shares) and 0 < shares[0] < 0.2 and 0.9 < shares[-1] <= 1
     for after in (1, len(shares) // 2, len(shares) - 1):
         heard = []
-        assert (
-            contest.build(both, lambda share, heard=heard, after=after: heard.append(1) or len(heard) < after) is None
-        )
+        assert pca.build(both, lambda share, heard=heard, after=after: heard.append(1) or len(heard) < after) is None
         assert len(heard) == after
 
 
 def test_its_file_gives_it_back(held):
-    back = contest.from_bytes(held.to_bytes())
+    back = pca.from_bytes(held.to_bytes())
     for field in dataclasses.fields(held):
         one, other = getattr(held, field.name), getattr(back, field.name)
         if isinstance(one, np.ndarray):
@@ -335,41 +333,41 @@ def test_what_is_no_contest_is_refused(held):
     content = held.to_bytes()
     place = content.index(b"answers.npy") + 200  # in the middle of its largest array
     torn = content[:place] + bytes(byte ^ 255 for byte in content[place : place + 8]) + content[place + 8 :]
-    for bad in (b"", b"PK", content[:-200], torn, contest.packed({"a": 1}, {})):
+    for bad in (b"", b"PK", content[:-200], torn, pca.packed({"a": 1}, {})):
         with pytest.raises(ValueError, match="not a stored contest"):
-            contest.from_bytes(bad)
+            pca.from_bytes(bad)
     with pytest.raises(ValueError, match="not a retrained arm"):
         factors.from_bytes(content)
-    assert json.dumps(contest.unpacked(content)[0])  # plain values only
+    assert json.dumps(pca.unpacked(content)[0])  # plain values only
 
 
 def test_a_twin_differs_in_nothing_but_the_pruning():
     spec = digits(seed=3, penalty=PenaltySpec(strength=1e-4))
-    twin = contest.twin(spec.branch(2, 0.7))
+    twin = pca.twin(spec.branch(2, 0.7))
     assert twin == dataclasses.replace(spec, pruning=None) and twin.pruning is None and twin.parent is None
 
 
 def test_runs_that_cannot_meet_are_refused(stored, tmp_path, both):
     with pytest.raises(ValueError, match="never cut"):
-        contest.pair(stored, digits(None).key(), stored)
+        pca.pair(stored, digits(None).key(), stored)
     with pytest.raises(StoreError, match="no run"):
-        contest.pair(stored, digits().key(), Store(tmp_path))
+        pca.pair(stored, digits().key(), Store(tmp_path))
     unfinished = digits(seed=8)
     for event in experiment.run(unfinished, stored):
         if type(event).__name__ == "Pruned":
             break
     list(experiment.run(digits(None, seed=8), stored))
     with pytest.raises(ValueError, match="pruned run is not finished"):
-        contest.pair(stored, unfinished.key(), stored)
+        pca.pair(stored, unfinished.key(), stored)
     with pytest.raises(ValueError, match="differ in their widths"):
-        contest.build(dataclasses.replace(both, standard=network()))
+        pca.build(dataclasses.replace(both, standard=network()))
     broken = Network([both.standard.weights[0] * np.float32(np.nan), *both.standard.weights[1:]], both.standard.biases)
     with pytest.raises(ValueError, match="diverged"):
-        contest.build(dataclasses.replace(both, standard=broken))
+        pca.build(dataclasses.replace(both, standard=broken))
     with pytest.raises(ValueError, match="matching 'size' is unknown: allowed are rank"):
-        contest.matched_ranks(contest.layers(both.pruned), "size", "pca")
+        pca.matched_ranks(pca.layers(both.pruned), "size", "pca")
     with pytest.raises(ValueError, match="reduction 'nmf' is unknown"):
-        contest.matched_ranks(contest.layers(both.pruned), "rank", "nmf")
+        pca.matched_ranks(pca.layers(both.pruned), "rank", "nmf")
 
 
 def test_the_data_are_the_runs_own(both):

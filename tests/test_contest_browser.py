@@ -10,8 +10,8 @@ from small import digits
 
 from core import datasets, experiment
 from core.atlas.shelf import Shelf
-from core.claims import contest, factors, retraining
-from core.claims.contest import ARMS, MATCHINGS
+from core.claims import factors, pca, retraining
+from core.claims.pca import ARMS, MATCHINGS
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
@@ -104,9 +104,9 @@ class Judge(Visitor):
 
 
 @pytest.fixture(scope="module")
-def held() -> contest.Contest:
+def held() -> pca.Contest:
     example = Store(EXAMPLE)
-    return contest.build(contest.pair(example, KEY, example))
+    return pca.build(pca.pair(example, KEY, example))
 
 
 def without_retraining(shelf: Shelf) -> None:
@@ -120,7 +120,7 @@ def without_retraining(shelf: Shelf) -> None:
 def stocked(server, held):
     """The server's shelf holds the contest of the shipped run, and at the same rank its reductions trained on for show."""
     shelf, data = Shelf(server.cache), datasets.load("mnist-mini")
-    shelf.write(KEY, contest.NAME, held.to_bytes())
+    shelf.write(KEY, pca.NAME, held.to_bytes())
     without_retraining(shelf)
     for place, arm in enumerate(ARMS):
         answers = held.answers[place, held.curve[-1]]
@@ -343,14 +343,14 @@ def test_a_contest_is_held_and_the_factors_retrained_while_one_looks_on(chromium
         ann.until(lambda: "epoch" not in ann.page.get_by_test_id("contest-table").inner_text(), "the end")
         # The cursor stands where it was put, whatever came.
         assert ann.root.evaluate("root => [root.mine, root.contest.memory.stop]") == [1, 0]
-        both = contest.pair(server.store, digits().key(), server.store)
+        both = pca.pair(server.store, digits().key(), server.store)
         *_, last = [one for one in retraining.arms(both, "rank", ("svd",))]
         assert ann.table()["SVD, retrained"][0] == f"{100 * last.test[-1]:.2f}%"
 
 
 def test_epochs_of_the_retraining_are_seen_as_they_come(chromium, tmp_path, held):
     with server_on(tmp_path / "cache") as server, visits(Judge, chromium, server) as make:
-        Shelf(server.cache).write(KEY, contest.NAME, held.to_bytes())
+        Shelf(server.cache).write(KEY, pca.NAME, held.to_bytes())
         without_retraining(Shelf(server.cache))
         ann = make()
         ann.open()

@@ -10,8 +10,8 @@ from waiting import wait_until
 
 from core import datasets, experiment
 from core.atlas.shelf import Shelf
-from core.claims import contest, factors
-from core.claims.contest import ARMS
+from core.claims import factors, pca
+from core.claims.pca import ARMS
 from core.spec import RunSpec
 from pages.parts import contests, elements, services
 
@@ -90,7 +90,7 @@ def test_a_run_that_is_unfinished_or_never_cut_is_told(with_runs, picture):
     assert "not finished" in picture.header["title"] and services.board().jobs() == []
     list(experiment.run(digits({"start_accuracy": 0.9}, max_epochs=1), with_runs))
     never = digits({"start_accuracy": 0.9}, max_epochs=1)
-    list(experiment.run(contest.twin(never), with_runs))
+    list(experiment.run(pca.twin(never), with_runs))
     app = worked(visit(run=never.key()))
     assert "never cut" in picture.header["title"]
     button(app, "Try again").click()
@@ -121,7 +121,7 @@ def test_damaged_files_are_told_or_made_again(with_runs, picture):
     st.cache_data.clear()
     app = visit(run=key)
     assert button(app, "Retrain the factors: same rank")
-    Shelf(with_runs.root).write(key, contest.NAME, b"nothing")
+    Shelf(with_runs.root).write(key, pca.NAME, b"nothing")
     visit(run=key)
     assert "damaged" in picture.header["problem"]
 

@@ -20,7 +20,8 @@ from core import experiment, sweep
 from core.events import EpochEnded
 from core.spec import RunSpec
 from core.store import Store
-from core.sweep import cluster, crew, outcomes, run_many
+from core.sweep import dask as dask_sweep
+from core.sweep import outcomes, processes, run_many
 
 SPECS = [digits(max_epochs=3, seed=seed) for seed in range(3)]
 SPECS += [digits({"criterion": "random-matched"}, max_epochs=3), digits(None, max_epochs=3)]
@@ -52,8 +53,8 @@ def workers(gates):
 
 @pytest.fixture
 def on_dask(workers, monkeypatch):
-    monkeypatch.setenv(cluster.ADDRESS, workers.scheduler_address)
-    monkeypatch.setattr(crew, "train", None)  # nothing is trained here
+    monkeypatch.setenv(dask_sweep.ADDRESS, workers.scheduler_address)
+    monkeypatch.setattr(processes, "train", None)  # nothing is trained here
     return workers
 
 
@@ -66,7 +67,7 @@ def deadly(key, values, wanted):
         for event in experiment.run(RunSpec.from_dict(values)):
             if isinstance(event, EpochEnded) and event.epoch == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
-    return cluster.over_the_wire(key, values, wanted)
+    return dask_sweep.over_the_wire(key, values, wanted)
 
 
 class Noted:
@@ -78,7 +79,7 @@ class Noted:
     def __call__(self, key, values, wanted):
         with open(self.folder / "starts.txt", "a") as file:
             file.write(f"{values.get('seed', 0)} {os.getpid()}\n")
-        return cluster.over_the_wire(key, values, wanted)
+        return dask_sweep.over_the_wire(key, values, wanted)
 
     def starts(self):
         file = self.folder / "starts.txt"
@@ -86,11 +87,11 @@ class Noted:
 
 
 def elsewhere(key, values, wanted):
-    return (key, *cluster.over_the_wire("0" * 16, values, wanted)[1:])
+    return (key, *dask_sweep.over_the_wire("0" * 16, values, wanted)[1:])
 
 
 def torn(key, values, wanted):
-    *answer, files = cluster.over_the_wire(key, values, wanted)
+    *answer, files = dask_sweep.over_the_wire(key, values, wanted)
     name = max(name for name in files if name.startswith("epoch"))
     return *answer, files | ({name: files[name][:-1]} if values.get("seed") == 1 else {})
 
@@ -98,7 +99,7 @@ def torn(key, values, wanted):
 @pytest.fixture
 def shipped(monkeypatch):
     """Makes the workers call something else."""
-    return lambda call: monkeypatch.setattr(cluster, "_shipped", lambda: call)
+    return lambda call: monkeypatch.setattr(dask_sweep, "_shipped", lambda: call)
 
 
 # -- the tests -------------------------------------------------------------------------------------------------------
@@ -185,7 +186,7 @@ def test_a_worker_without_the_project_is_told(store, tmp_path, monkeypatch):
     with LocalCluster(n_workers=0, processes=True, dashboard_address=":0") as scheduler:
         call = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler.scheduler_address, "--nthreads", "1"]
         call += ["--no-dashboard", "--local-directory", str(tmp_path)]
-        monkeypatch.setenv(cluster.ADDRESS, scheduler.scheduler_address)
+        monkeypatch.setenv(dask_sweep.ADDRESS, scheduler.scheduler_address)
         with subprocess.Popen(call, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as worker:
             try:
                 wait_until(lambda: scheduler.scheduler.workers, what="the worker to register")
@@ -208,21 +209,21 @@ def test_a_sweep_can_be_left_and_taken_up_again(on_dask, store):
 def test_a_cluster_of_one_core_trains_too_and_not_here(store, monkeypatch):
     monkeypatch.setattr(experiment, "run", None)
     with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as small:
-        monkeypatch.setenv(cluster.ADDRESS, small.scheduler_address)
+        monkeypatch.setenv(dask_sweep.ADDRESS, small.scheduler_address)
         assert all(outcome.finished for outcome in outcomes(SPECS[:2], store))
 
 
 def test_without_workers_it_says_what_to_do(store, monkeypatch):
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(dask_sweep, "CONNECT_SECONDS", 1)
     with LocalCluster(n_workers=0, processes=True, dashboard_address=":0") as empty:
-        monkeypatch.setenv(cluster.ADDRESS, empty.scheduler_address)
+        monkeypatch.setenv(dask_sweep.ADDRESS, empty.scheduler_address)
         with pytest.raises(ValueError, match="has no worker: start one with: dask worker"):
             list(outcomes(SPECS, store))
 
 
 def test_without_a_scheduler_it_says_what_to_do(store, monkeypatch, capsys):
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
-    monkeypatch.setenv(cluster.ADDRESS, "tcp://127.0.0.1:9")
+    monkeypatch.setattr(dask_sweep, "CONNECT_SECONDS", 1)
+    monkeypatch.setenv(dask_sweep.ADDRESS, "tcp://127.0.0.1:9")
     assert sweep.main(["--datasets", "digits", "--cache", str(store.root)]) == 2
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
 
@@ -236,7 +237,7 @@ def test_without_dask_it_says_what_to_do(store, monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    monkeypatch.setenv(cluster.ADDRESS, "tcp://127.0.0.1:9")
+    monkeypatch.setenv(dask_sweep.ADDRESS, "tcp://127.0.0.1:9")
     with pytest.raises(ValueError, match="Dask is not installed: pip install distributed, or unset"):
         list(outcomes(SPECS, store))
 

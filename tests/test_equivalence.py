@@ -9,11 +9,11 @@ from blobs import unpack
 from small import digits
 
 from core import experiment
-from core.claims import equivalence, verdicts
-from core.claims.equivalence import Cut
-from core.masks import chance
+from core.claims import penalty, verdicts
+from core.claims.penalty import Cut
+from core.masks import random_cuts
 from core.spec import HandCut
-from core.views import penalty
+from core.views import penalty as penalty_view
 
 MODELS = ("soft", "hard", "scaling", "random")
 
@@ -21,7 +21,7 @@ MODELS = ("soft", "hard", "scaling", "random")
 @pytest.fixture(scope="module")
 def pruned(made):
     spec = digits()
-    return spec, equivalence.cuts(made, spec, spec.key())
+    return spec, penalty.cuts(made, spec, spec.key())
 
 
 def run_to_the_end(store, spec) -> str:
@@ -31,7 +31,7 @@ def run_to_the_end(store, spec) -> str:
 
 
 def all_random(store, spec, run) -> dict:
-    return {cut.epoch: equivalence.summed_up(cut, equivalence.draw(store, spec, spec.key(), cut.epoch)) for cut in run}
+    return {cut.epoch: penalty.summed_up(cut, penalty.draw(store, spec, spec.key(), cut.epoch)) for cut in run}
 
 
 def made_up(before, after, epoch=1) -> Cut:
@@ -85,9 +85,9 @@ def test_the_cuts_of_a_run_are_those_of_its_log_with_the_spectra_of_its_weights(
 def test_every_figure_of_the_page_is_what_plain_numpy_finds(made, pruned):
     """τ by halving, distances from the definition, the random cut from draws of its own."""
     spec, run = pruned
-    header, arrays = unpack(penalty.blob(spec.key(), run, all_random(made, spec, run)))
+    header, arrays = unpack(penalty_view.blob(spec.key(), run, all_random(made, spec, run)))
     for c, cut in enumerate(run):
-        draws = equivalence.draw(made, spec, spec.key(), cut.epoch)
+        draws = penalty.draw(made, spec, spec.key(), cut.epoch)
         for layer, told in enumerate(header["cuts"][c]["layers"]):
             before, after = (np.asarray(values[layer], np.float64) for values in (cut.before, cut.after))
             change, nuclear = np.linalg.norm(before - after), after.sum()
@@ -126,42 +126,42 @@ def test_every_figure_of_the_page_is_what_plain_numpy_finds(made, pruned):
 def test_random_cuts_are_of_the_same_size_and_the_same_each_time(made, pruned):
     spec, run = pruned
     for cut in run:
-        once, again = (equivalence.draw(made, spec, spec.key(), cut.epoch) for _ in range(2))
+        once, again = (penalty.draw(made, spec, spec.key(), cut.epoch) for _ in range(2))
         fed = 64
         for layer, (one, other) in enumerate(zip(once, again, strict=True)):
-            assert one.shape == (chance.DRAWS, min(cut.shapes[layer])) and (one == other).all()
+            assert one.shape == (random_cuts.DRAWS, min(cut.shapes[layer])) and (one == other).all()
             width = min(fed, cut.alive[1][layer])  # as many neurons as the real cut leaves: no draw is wider
             assert ((one > 1e-4).sum(axis=1) <= width).all()
             fed = cut.alive[1][layer]
-    assert not np.array_equal(equivalence.draw(made, spec, spec.key(), run[0].epoch)[0], once[0])
+    assert not np.array_equal(penalty.draw(made, spec, spec.key(), run[0].epoch)[0], once[0])
 
 
 def test_while_random_cuts_are_missing_the_rest_is_there_and_the_verdict_waits(made, pruned):
     spec, run = pruned
-    header, arrays = unpack(penalty.blob(spec.key(), run, {}))
+    header, arrays = unpack(penalty_view.blob(spec.key(), run, {}))
     assert not any(name.startswith("random") for name in arrays) and header["said"] == ""
     for cut in header["cuts"]:
         assert not cut["drawn"] and "random cuts are being drawn" in cut["said"]
         for layer in cut["layers"]:
             assert set(layer["models"]) == {"soft", "hard", "scaling"} and layer["nearest"] is None
     drawn = all_random(made, spec, run[:2])
-    waiting = equivalence.verdict(run, drawn)
+    waiting = penalty.verdict(run, drawn)
     assert waiting.word == verdicts.UNKNOWN and "2 of 3 cuts" in waiting.sentence
-    whole = equivalence.verdict(run, all_random(made, spec, run))
+    whole = penalty.verdict(run, all_random(made, spec, run))
     assert whole.word in verdicts.WORDS and whole.word != verdicts.UNKNOWN and whole.rule == verdicts.PENALTY
 
 
 def test_random_cuts_are_kept_in_a_file_and_come_back_as_they_were(made, pruned):
     spec, run = pruned
     drawn = all_random(made, spec, run)
-    content = equivalence.to_bytes(drawn)
+    content = penalty.to_bytes(drawn)
     assert len(content) < 20_000
-    back = equivalence.from_bytes(content, run)
+    back = penalty.from_bytes(content, run)
     assert set(back) == set(drawn)
     for epoch, layers in drawn.items():
         for one, other in zip(layers, back[epoch], strict=True):
             assert other.distance == one.distance and np.allclose(other.values, one.values, atol=1e-6)
-    assert equivalence.verdict(run, back) == equivalence.verdict(run, drawn)
+    assert penalty.verdict(run, back) == penalty.verdict(run, drawn)
 
 
 @pytest.mark.parametrize(
@@ -169,16 +169,16 @@ def test_random_cuts_are_kept_in_a_file_and_come_back_as_they_were(made, pruned)
 )
 def test_a_damaged_file_of_random_cuts_is_refused(pruned, content):
     with pytest.raises(ValueError, match="not the random cuts of a run"):
-        equivalence.from_bytes(content, pruned[1])
+        penalty.from_bytes(content, pruned[1])
 
 
 def test_random_cuts_of_another_version_or_of_another_run_are_not_taken(made, pruned):
     spec, run = pruned
-    stored = json.loads(equivalence.to_bytes(all_random(made, spec, run)))
+    stored = json.loads(penalty.to_bytes(all_random(made, spec, run)))
     with pytest.raises(ValueError, match="another version"):
-        equivalence.from_bytes(json.dumps(stored | {"version": 0}).encode(), run)
+        penalty.from_bytes(json.dumps(stored | {"version": 0}).encode(), run)
     stored["cuts"][str(run[0].epoch)][0]["values"].pop()  # of a layer of another width
-    assert set(equivalence.from_bytes(json.dumps(stored).encode(), run)) == {cut.epoch for cut in run[1:]}
+    assert set(penalty.from_bytes(json.dumps(stored).encode(), run)) == {cut.epoch for cut in run[1:]}
 
 
 # Runs out of the ordinary
@@ -187,10 +187,10 @@ def test_random_cuts_of_another_version_or_of_another_run_are_not_taken(made, pr
 def test_a_run_without_cuts_has_nothing_to_compare(store):
     spec = digits(None, max_epochs=2)
     key = run_to_the_end(store, spec)
-    assert equivalence.cuts(store, spec, key) == []
-    verdict = equivalence.verdict([], {})
+    assert penalty.cuts(store, spec, key) == []
+    verdict = penalty.verdict([], {})
     assert verdict.word == verdicts.UNKNOWN and "no cut" in verdict.sentence
-    header, arrays = unpack(penalty.blob(key, [], {}))
+    header, arrays = unpack(penalty_view.blob(key, [], {}))
     assert header["cuts"] == [] and not arrays
 
 
@@ -199,9 +199,9 @@ def test_a_cut_by_hand_is_named_so_and_compared_with_random_cuts_of_its_own_kind
     run_to_the_end(store, parent)
     for criterion, per in (("magnitude", "weight"), ("activation-frequency", "neuron")):
         spec = parent.branch(2, 0.5, criterion=criterion)
-        [cut] = equivalence.cuts(store, spec, run_to_the_end(store, spec))
+        [cut] = penalty.cuts(store, spec, run_to_the_end(store, spec))
         assert (cut.name, cut.per, cut.epoch) == ("cut by hand", per, 2)
-        draws = equivalence.draw(store, spec, spec.key(), 2)
+        draws = penalty.draw(store, spec, spec.key(), 2)
         ranks = [(values > 1e-4).sum(axis=1).max() for values in draws]
         full = [min(shape) for shape in cut.shapes]
         # as many weights, anywhere, leave a matrix its rank; as many neurons do not
@@ -213,7 +213,7 @@ def test_two_cuts_at_the_end_of_one_epoch_count_as_one(store):
     run_to_the_end(store, parent)
     planned = next(line for line in store.log(parent.key()) if line["kind"] == "Pruned")
     spec = parent.branch(planned["epoch"], 0.5)
-    cut = equivalence.cuts(store, spec, run_to_the_end(store, spec))[0]
+    cut = penalty.cuts(store, spec, run_to_the_end(store, spec))[0]
     moment = store.snapshot(spec.key(), cut.epoch)
     assert moment.cuts == 2 and cut.name == "cut 1 of 3 and by hand" and cut.zero[1] == pytest.approx(0.5, abs=0.02)
     assert np.allclose(cut.before[0], np.linalg.svd(moment.trained[0], compute_uv=False), atol=1e-4)
@@ -224,17 +224,17 @@ def test_a_run_that_diverged_shows_the_cuts_before_that_or_none(store):
     spec = digits(learning_rate=1e6, max_epochs=3)
     key = run_to_the_end(store, spec)
     assert "diverged" in store.open(key).reason
-    run = equivalence.cuts(store, spec, key)
-    unpack(penalty.blob(key, run, {}))  # nothing is NaN
-    assert equivalence.verdict(run, all_random(store, spec, run)).word in verdicts.WORDS
+    run = penalty.cuts(store, spec, key)
+    unpack(penalty_view.blob(key, run, {}))  # nothing is NaN
+    assert penalty.verdict(run, all_random(store, spec, run)).word in verdicts.WORDS
 
 
 def test_a_cut_whose_moment_is_gone_leaves_the_others(store):
     spec = digits()
     key = run_to_the_end(store, spec)
-    run = equivalence.cuts(store, spec, key)
+    run = penalty.cuts(store, spec, key)
     (store.root / "runs" / key / f"epoch-{run[0].epoch:03d}.safetensors").unlink()
-    left = equivalence.cuts(store, spec, key)
+    left = penalty.cuts(store, spec, key)
     assert [cut.name for cut in left] == [cut.name for cut in run[1:]]
     assert left[0].zero == run[1].zero  # what the lost cut took is still counted
 
@@ -243,25 +243,25 @@ def test_a_layer_that_died_is_told_apart_from_a_penalty_by_nothing(store):
     """All models that are given the sum 0 say the same: it cannot count for the claim."""
     before = np.linspace(3, 0.5, 12)
     cut = made_up([before, before], [np.zeros(12), before * 0.5])
-    drawn = {1: equivalence.summed_up(cut, (np.zeros((5, 12)), np.tile(before * 0.6, (5, 1))))}
-    header, _ = unpack(penalty.blob("a", [cut], drawn))
+    drawn = {1: penalty.summed_up(cut, (np.zeros((5, 12)), np.tile(before * 0.6, (5, 1))))}
+    header, _ = unpack(penalty_view.blob("a", [cut], drawn))
     dead, scaled = header["cuts"][0]["layers"]
     assert dead["models"]["soft"]["distance"] == pytest.approx(0) and dead["like"] is None
     assert scaled["nearest"] == "scaling" and scaled["like"] is False
-    assert equivalence.verdict([cut], drawn).word == verdicts.FAILS
+    assert penalty.verdict([cut], drawn).word == verdicts.FAILS
 
 
 def test_a_layer_left_as_it_was_has_no_models_and_a_cut_of_nothing_says_so():
     same = np.linspace(2, 1, 12)
     cut = made_up([same], [same])
-    drawn = {1: equivalence.summed_up(cut, (np.tile(same, (3, 1)),))}
+    drawn = {1: penalty.summed_up(cut, (np.tile(same, (3, 1)),))}
     assert drawn == {1: (None,)}
-    header, arrays = unpack(penalty.blob("a", [cut], drawn))
+    header, arrays = unpack(penalty_view.blob("a", [cut], drawn))
     layer = header["cuts"][0]["layers"][0]
     assert layer["models"] is None and layer["nearest"] is None and set(arrays) == {"before_0_0", "after_0_0"}
     assert header["cuts"][0]["said"].endswith("changed the singular values of no hidden layer.")
-    assert equivalence.from_bytes(equivalence.to_bytes(drawn), [cut]) == drawn
-    assert equivalence.verdict([cut], drawn).word == verdicts.UNKNOWN
+    assert penalty.from_bytes(penalty.to_bytes(drawn), [cut]) == drawn
+    assert penalty.verdict([cut], drawn).word == verdicts.UNKNOWN
 
 
 # Cuts whose answer is known
@@ -279,27 +279,27 @@ def known(kind: str, rng: np.random.Generator) -> tuple[Cut, dict]:
         "random": [draw[0] for draw in draws],
     }[kind]
     cut = made_up(before, after)
-    return cut, {1: equivalence.summed_up(cut, draws)}
+    return cut, {1: penalty.summed_up(cut, draws)}
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_what_was_done_is_what_is_found_nearest_and_only_a_soft_threshold_is_like_a_penalty(kind):
     for seed in range(20):
         cut, drawn = known(kind, np.random.default_rng(seed))
-        header, _ = unpack(penalty.blob("a", [cut], drawn))
+        header, _ = unpack(penalty_view.blob("a", [cut], drawn))
         assert [layer["nearest"] for layer in header["cuts"][0]["layers"]] == [kind, kind]
         assert [layer["like"] for layer in header["cuts"][0]["layers"]] == [kind == "soft"] * 2
-        words = equivalence.MODELS[kind]
+        words = penalty.MODELS[kind]
         assert f"the {words} is nearest in all 2 layers" in header["cuts"][0]["said"]
         assert header["said"] == f"The {words} is nearest in all 2 cases (a layer after a cut each)."
-        assert equivalence.verdict([cut], drawn).word == (verdicts.HOLDS if kind == "soft" else verdicts.FAILS)
+        assert penalty.verdict([cut], drawn).word == (verdicts.HOLDS if kind == "soft" else verdicts.FAILS)
 
 
 def test_the_sentences_count_what_is_nearest_where():
     (soft, of_soft), (scaled, of_scaled) = (known(kind, np.random.default_rng(0)) for kind in ("soft", "scaling"))
     mixed = replace(soft, epoch=2, before=(soft.before[0], scaled.before[1]), after=(soft.after[0], scaled.after[1]))
     drawn = of_soft | {2: (of_soft[1][0], of_scaled[1][1])}
-    header, _ = unpack(penalty.blob("a", [soft, mixed], drawn, moving=True))
+    header, _ = unpack(penalty_view.blob("a", [soft, mixed], drawn, moving=True))
     assert header["moving"] is True
     assert "the soft threshold is nearest in 1 of 2 layers, the plain scaling in 1" in header["cuts"][1]["said"]
     assert header["said"] == (
@@ -309,8 +309,8 @@ def test_the_sentences_count_what_is_nearest_where():
 
 def test_a_hand_cut_that_names_no_criterion_ranks_as_the_run_does():
     plan = {"criterion": "magnitude"}
-    assert equivalence._per(digits(plan), 3) == "weight"
-    assert equivalence._per(digits(plan, hand_cuts=(HandCut(epoch=3, ratio=0.7),), parent="a"), 3) == "weight"
+    assert penalty._per(digits(plan), 3) == "weight"
+    assert penalty._per(digits(plan, hand_cuts=(HandCut(epoch=3, ratio=0.7),), parent="a"), 3) == "weight"
     by_hand = HandCut(epoch=3, ratio=0.7, criterion="random-neurons")
     spec = digits(plan, hand_cuts=(by_hand,), parent="a")
-    assert equivalence._per(spec, 3) == "neuron" and equivalence._per(spec, 4) == "weight"
+    assert penalty._per(spec, 3) == "neuron" and penalty._per(spec, 4) == "weight"

@@ -6,12 +6,12 @@ import pytest
 from core import criteria, datasets, masks
 from core.atlas import Choice
 from core.atlas.shelf import Shelf
-from core.claims import contest, equivalence, factors, strength
+from core.claims import factors, pca, penalty, penalty_search
 from core.criteria import Evidence
 from core.publish.example import DRAWS, EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
-from core.views import scene, stage
+from core.views import scene, slider
 
 TRAINED, PRUNED = RunSpec(pruning=None), RunSpec()
 
@@ -83,26 +83,26 @@ def test_its_atlases_are_those_of_the_trained_network(shipped, choice):
 
 def test_the_stage_of_the_example_is_small_enough_to_be_sent_at_once(shipped):
     first, *rest = map(Shelf(EXAMPLE).get, atlases())
-    blob = stage.blob(TRAINED, shipped.snapshot(first.choice.run, first.choice.epoch), first, rest)
+    blob = slider.blob(TRAINED, shipped.snapshot(first.choice.run, first.choice.epoch), first, rest)
     assert len(blob) < 1.5e6
 
 
 def test_its_contest_is_that_of_its_two_networks_with_every_reduction_trained_on(shipped):
-    both = contest.pair(shipped, PRUNED.key(), shipped)
+    both = pca.pair(shipped, PRUNED.key(), shipped)
     made, found = (
-        contest.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), contest.NAME)),
-        contest.decompositions(both.standard, both.data),
+        pca.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), pca.NAME)),
+        pca.decompositions(both.standard, both.data),
     )
     assert (made.run, made.twin) == (PRUNED.key(), TRAINED.key()) and made.twin_epoch == shipped.open(
         made.twin
     ).last_epoch
     labels = both.data.y_test
     assert np.mean(made.pruned == labels) == pytest.approx(shipped.log(PRUNED.key())[-1]["test_accuracy"])
-    for a, arm in enumerate(contest.ARMS):
+    for a, arm in enumerate(pca.ARMS):
         row = made.row("rank", arm)
-        net = contest.reduced(both.standard, found[arm], made.ranks[row])
+        net = pca.reduced(both.standard, found[arm], made.ranks[row])
         assert np.count_nonzero(net.predict(both.data.x_test) != made.answers[a, row]) <= 2
-        for matching in contest.MATCHINGS:
+        for matching in pca.MATCHINGS:
             one = factors.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), factors.name(matching, arm)))
             assert one.complete and not one.problem and one.epochs == len(both.trained_on)
             assert one.ranks.tolist() == made.ranks[made.row(matching, arm)].tolist()
@@ -110,20 +110,20 @@ def test_its_contest_is_that_of_its_two_networks_with_every_reduction_trained_on
 
 
 def test_the_search_for_its_penalty_ends_where_the_pruned_run_did(shipped):
-    search = strength.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), strength.NAME))
+    search = penalty_search.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), penalty_search.NAME))
     goal = sum(np.linalg.norm(weight, "nuc") for weight in shipped.network(PRUNED.key()).weights[:-1])
     assert search.goal == pytest.approx(goal, rel=1e-4) and search.epochs == shipped.open(PRUNED.key()).last_epoch
     assert search.tries[0].strength == 0 and search.tries[search.found].nuclear == pytest.approx(goal, rel=0.0101)
     for one in search.tries:  # of this very engine: the spec that the try names has its key
-        assert strength.spec_of(PRUNED, one.strength, search.epochs, search.every).key() == one.key
+        assert penalty_search.spec_of(PRUNED, one.strength, search.epochs, search.every).key() == one.key
 
 
 def test_its_random_cuts_are_those_that_the_page_would_draw(shipped):
-    cuts = equivalence.cuts(shipped, PRUNED, PRUNED.key())
-    kept = equivalence.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), equivalence.NAME), cuts)
+    cuts = penalty.cuts(shipped, PRUNED, PRUNED.key())
+    kept = penalty.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), penalty.NAME), cuts)
     assert set(kept) == {cut.epoch for cut in cuts} and len(cuts) == PRUNED.pruning.rounds
     last = cuts[-1]
-    drawn = equivalence.summed_up(last, equivalence.draw(shipped, PRUNED, PRUNED.key(), last.epoch))
+    drawn = penalty.summed_up(last, penalty.draw(shipped, PRUNED, PRUNED.key(), last.epoch))
     for one, other in zip(drawn, kept[last.epoch], strict=True):
         assert other.distance == pytest.approx(one.distance, abs=1e-4)
         assert np.allclose(other.values, one.values, atol=1e-4)

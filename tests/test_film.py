@@ -9,11 +9,11 @@ from small import assert_same, digits
 
 from core import experiment, spectra
 from core.atlas.shelf import Shelf
-from core.claims import equivalence, film, verdicts
-from core.claims.film import FIGURES
+from core.claims import penalty, spectral_history, verdicts
+from core.claims.spectral_history import FIGURES
 from core.spec import HandCut
 from core.store import Store, StoreError, snapshot
-from core.views import spectral_history
+from core.views import spectral_history as spectral_history_view
 
 
 def finished(store: Store, **changes) -> str:
@@ -22,15 +22,15 @@ def finished(store: Store, **changes) -> str:
     return spec.key()
 
 
-def shot(store: Store, key: str, **more) -> tuple[film.Film, dict, dict]:
+def shot(store: Store, key: str, **more) -> tuple[spectral_history.Film, dict, dict]:
     """The film of a stored run, and its blob as the browser reads it."""
-    made = film.shoot(store, key)
+    made = spectral_history.shoot(store, key)
     return made, *blobbed(store, key, made, **more)
 
 
-def blobbed(store: Store, key: str, made: film.Film) -> tuple[dict, dict]:
+def blobbed(store: Store, key: str, made: spectral_history.Film) -> tuple[dict, dict]:
     run = store.open(key)
-    return unpack(spectral_history.blob(run.spec, made, store.log(key), label=run.label, finished=run.finished))
+    return unpack(spectral_history_view.blob(run.spec, made, store.log(key), label=run.label, finished=run.finished))
 
 
 def matrices(store: Store, key: str) -> list[list[np.ndarray]]:
@@ -109,10 +109,10 @@ def test_the_bulk_is_marchenko_and_pasturs_for_the_living_block(made):
 
 
 @pytest.fixture(scope="module")
-def with_chances(made) -> film.Film:
+def with_chances(made) -> spectral_history.Film:
     key, spec = digits().key(), digits()
-    found = film.shoot(made, key)
-    return found.with_chances([film.random_cuts(made, spec, key, epoch) for epoch in found.cut_epochs()])
+    found = spectral_history.shoot(made, key)
+    return found.with_chances([spectral_history.random_cuts(made, spec, key, epoch) for epoch in found.cut_epochs()])
 
 
 def test_random_cuts_stand_beside_the_real_ones(made, with_chances):
@@ -121,7 +121,7 @@ def test_random_cuts_stand_beside_the_real_ones(made, with_chances):
     assert header["randoms"] and all(cut["random"] for cut in header["cuts"])
     place, row = arrays["random_place"], 0
     for c, cut in enumerate(header["cuts"]):
-        draws = equivalence.draw(made, digits(), key, cut["epoch"])
+        draws = penalty.draw(made, digits(), key, cut["epoch"])
         for layer, values in enumerate(draws):
             for wanted in (values.mean(0), values.min(0), values.max(0)):
                 sent = arrays["random_values"][place[row] : place[row + 1]]
@@ -154,9 +154,9 @@ def test_what_is_judged_is_what_the_stored_networks_are(made, with_chances):
     key, judged = digits().key(), []
     for epoch in with_chances.cut_epochs():
         moment = made.snapshot(key, epoch)
-        draws = equivalence.draw(made, digits(), key, epoch)
+        draws = penalty.draw(made, digits(), key, epoch)
         wanted = verdicts.layers_of_cut(moment.before_cut(), moment.state.kept, draws)
-        found = film.of_cut(with_chances, epoch)
+        found = spectral_history.of_cut(with_chances, epoch)
         assert [(one.layer, one.rank, one.live_out, one.live_in) for one in found] == [
             (one.layer, one.rank, one.live_out, one.live_in) for one in wanted
         ]
@@ -165,49 +165,53 @@ def test_what_is_judged_is_what_the_stored_networks_are(made, with_chances):
             assert np.allclose(one.random_stable, other.random_stable)
             assert np.allclose(one.random_effective, other.random_effective)
         judged += wanted
-    assert film.verdict(with_chances) == verdicts.low_rank(judged)
+    assert spectral_history.verdict(with_chances) == verdicts.low_rank(judged)
     partly = replace(with_chances, chances=with_chances.chances[:1])
-    assert film.verdict(partly) is None and film.lacking(partly) == list(with_chances.cut_epochs()[1:])
-    assert "1 of 3 cuts" in film.waiting(partly)
+    assert spectral_history.verdict(partly) is None and spectral_history.lacking(partly) == list(
+        with_chances.cut_epochs()[1:]
+    )
+    assert "1 of 3 cuts" in spectral_history.waiting(partly)
 
 
 def test_a_film_that_was_kept_outlives_the_thinning_of_its_run(store, tmp_path):
     key = finished(store, max_epochs=9, target_accuracy=0.999, learning_rate=0.02)
     shelf = Shelf(tmp_path)
-    whole = film.keep(store, shelf, key)
-    before = spectral_history.blob(digits(), whole, store.log(key), label="", finished=True)
+    whole = spectral_history.keep(store, shelf, key)
+    before = spectral_history_view.blob(digits(), whole, store.log(key), label="", finished=True)
     assert store.thin(key) > 0
     stored = set(store.open(key).epochs)
-    bare = film.shoot(store, key)
+    bare = spectral_history.shoot(store, key)
     assert set(bare.epochs()) == stored < set(whole.epochs())
     lost = sorted(set(whole.epochs()) - stored)
-    text = film.missing(bare, store.log(key))
+    text = spectral_history.missing(bare, store.log(key))
     assert text.startswith(f"{len(lost)} epoch" if len(lost) > 1 else "1 epoch") and str(lost[0]) in text
-    assert film.missing(bare, store.log(key)) in blobbed(store, key, bare)[0]["notes"]
-    again = film.shoot(store, key, film.load(shelf, key))
-    assert spectral_history.blob(digits(), again, store.log(key), label="", finished=True) == before
-    assert film.missing(again, store.log(key)) == ""
-    version = shelf.written(key, film.FILE)
-    film.keep(store, shelf, key)
-    assert shelf.written(key, film.FILE) == version  # nothing new: nothing written
+    assert spectral_history.missing(bare, store.log(key)) in blobbed(store, key, bare)[0]["notes"]
+    again = spectral_history.shoot(store, key, spectral_history.load(shelf, key))
+    assert spectral_history_view.blob(digits(), again, store.log(key), label="", finished=True) == before
+    assert spectral_history.missing(again, store.log(key)) == ""
+    version = shelf.written(key, spectral_history.FILE)
+    spectral_history.keep(store, shelf, key)
+    assert shelf.written(key, spectral_history.FILE) == version  # nothing new: nothing written
 
 
 def test_a_damaged_film_is_taken_for_absent(store, tmp_path):
     key, shelf = finished(store), Shelf(tmp_path)
-    film.keep(store, shelf, key)
-    content = shelf.read(key, film.FILE)
+    spectral_history.keep(store, shelf, key)
+    content = shelf.read(key, spectral_history.FILE)
     for wrong in (content[: len(content) // 2], b"", b"PK" + bytes(100)):
-        shelf.write(key, film.FILE, wrong)
-        assert film.load(shelf, key) is None
-    shelf.write(key, film.FILE, content)
-    shelf.write("0" * 16, film.FILE, content)
-    assert film.load(shelf, key) is not None and film.load(shelf, "0" * 16) is None  # of another run
+        shelf.write(key, spectral_history.FILE, wrong)
+        assert spectral_history.load(shelf, key) is None
+    shelf.write(key, spectral_history.FILE, content)
+    shelf.write("0" * 16, spectral_history.FILE, content)
+    assert (
+        spectral_history.load(shelf, key) is not None and spectral_history.load(shelf, "0" * 16) is None
+    )  # of another run
     with pytest.raises(ValueError, match="not a film"):
-        film.from_bytes(b"nonsense")
+        spectral_history.from_bytes(b"nonsense")
 
 
 def test_a_film_is_the_same_after_it_was_stored(with_chances):
-    again = film.from_bytes(film.to_bytes(with_chances))
+    again = spectral_history.from_bytes(spectral_history.to_bytes(with_chances))
     assert (again.key, again.shapes) == (with_chances.key, with_chances.shapes)
     for one, other in zip(again.moments, with_chances.moments, strict=True):
         assert (one.epoch, one.stage, one.live, one.checksum) == (other.epoch, other.stage, other.live, other.checksum)
@@ -230,22 +234,24 @@ def test_a_film_grows_with_its_run_and_reads_only_what_is_new(store, monkeypatch
     known = None
     for event in experiment.run(spec, store):
         if getattr(event, "epoch", None) is not None:
-            known = film.shoot(store, key, known)
+            known = spectral_history.shoot(store, key, known)
             assert known.epochs() == store.open(key).epochs
-    known = film.shoot(store, key, known)
+    known = spectral_history.shoot(store, key, known)
     assert sorted(read) == list(store.open(key).epochs)
-    fresh = film.shoot(store, key)
-    assert film.to_bytes(known) == film.to_bytes(fresh)
+    fresh = spectral_history.shoot(store, key)
+    assert spectral_history.to_bytes(known) == spectral_history.to_bytes(fresh)
 
 
 def test_a_moment_that_was_made_again_is_read_again(made):
     key = digits().key()
-    whole = film.shoot(made, key)
+    whole = spectral_history.shoot(made, key)
     cut = whole.cut_epochs()[1]
     stale = [replace(m, values=(), checksum=m.checksum + 1) if m.epoch == cut else m for m in whole.moments]
-    stale, chance = replace(whole, moments=tuple(stale)), film.Chance(cut, (), ())
-    again = film.shoot(made, key, replace(stale, chances=(chance,)))
-    assert film.to_bytes(again) == film.to_bytes(whole)  # also without random cuts of what is no more
+    stale, chance = replace(whole, moments=tuple(stale)), spectral_history.Chance(cut, (), ())
+    again = spectral_history.shoot(made, key, replace(stale, chances=(chance,)))
+    assert spectral_history.to_bytes(again) == spectral_history.to_bytes(
+        whole
+    )  # also without random cuts of what is no more
 
 
 def test_a_run_that_diverged_has_moments_without_values(store):
@@ -254,7 +260,7 @@ def test_a_run_that_diverged_has_moments_without_values(store):
     assert not made.moments[-1].values and made.moments[0].values
     assert np.isnan(arrays["rank"][-1]).all() and np.isnan(arrays["nuclear"][-1]).all()
     assert not of(arrays, header["moments"] - 1, 0, 2).size and header["cuts"] == []
-    assert film.from_bytes(film.to_bytes(made)).moments[-1].values == ()
+    assert spectral_history.from_bytes(spectral_history.to_bytes(made)).moments[-1].values == ()
 
 
 def test_a_layer_that_died_has_rank_0_and_is_not_judged(store):
@@ -265,9 +271,9 @@ def test_a_layer_that_died_has_rank_0_and_is_not_judged(store):
     dead = [layer for layer in range(2) if not arrays["live"][-1, layer, 0]]
     assert dead and not arrays["rank"][-1, dead].any() and not arrays["nuclear"][-1, dead].any()
     spec = store.open(key).spec
-    full = made.with_chances([film.random_cuts(store, spec, key, epoch) for epoch in made.cut_epochs()])
-    assert not {one.layer for epoch in full.cut_epochs() for one in film.of_cut(full, epoch)} & set(dead)
-    assert film.verdict(full).word and blobbed(store, key, full)[0]["cuts"][0]["later"] is None
+    full = made.with_chances([spectral_history.random_cuts(store, spec, key, epoch) for epoch in made.cut_epochs()])
+    assert not {one.layer for epoch in full.cut_epochs() for one in spectral_history.of_cut(full, epoch)} & set(dead)
+    assert spectral_history.verdict(full).word and blobbed(store, key, full)[0]["cuts"][0]["later"] is None
 
 
 def test_one_hidden_layer_and_no_pruning(store):
@@ -275,7 +281,7 @@ def test_one_hidden_layer_and_no_pruning(store):
     made, header, arrays = shot(store, key)
     assert header["cuts"] == header["drops"] == [] and header["moments"] == 3
     assert arrays["rank"].shape == (3, 1) and arrays["random_figures"].shape == (0, 1, 6, 3)
-    assert film.verdict(made).word == verdicts.UNKNOWN
+    assert spectral_history.verdict(made).word == verdicts.UNKNOWN
 
 
 def test_two_cuts_of_one_epoch_are_one_with_a_moment_between(store):
@@ -289,7 +295,7 @@ def test_two_cuts_of_one_epoch_are_one_with_a_moment_between(store):
     between = [line["alive"] for line in store.log(branch.key()) if line["kind"] == "Pruned"][0]
     assert list(arrays["live"][cut["before"] + 1, :, 0]) == between
     assert list(arrays["live"][cut["before"] + 1, :, 1]) == [64, between[0]]
-    assert film.random_cuts(store, branch, branch.key(), epoch).epoch == epoch and made.at(epoch).stage == 2
+    assert spectral_history.random_cuts(store, branch, branch.key(), epoch).epoch == epoch and made.at(epoch).stage == 2
 
 
 def test_a_weight_criterion_counts_rows_and_columns_that_it_emptied(store):
@@ -302,8 +308,8 @@ def test_a_weight_criterion_counts_rows_and_columns_that_it_emptied(store):
 def test_large_layers_leave_epochs_out_between_cuts_and_say_so(made, monkeypatch):
     key = digits().key()
     whole, header, arrays = shot(made, key)
-    monkeypatch.setattr(film, "MOST_VALUES", 40 * (header["moments"] - 1))
-    monkeypatch.setattr(film, "NEXT", 0)
+    monkeypatch.setattr(spectral_history, "MOST_VALUES", 40 * (header["moments"] - 1))
+    monkeypatch.setattr(spectral_history, "NEXT", 0)
     fewer, fewer_arrays = blobbed(made, key, whole)
     assert fewer["moments"] < header["moments"] and "one epoch in" in fewer["notes"][-1]
     cuts = {cut["epoch"] for cut in header["cuts"]}
@@ -339,7 +345,7 @@ def test_damaged_moments_are_passed_over_and_an_unknown_run_is_refused(store):
     key = finished(store)
     file = store.root / "runs" / key / "epoch-001.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"?")
-    made = film.shoot(store, key)
-    assert 1 not in made.epochs() and "(1)" in film.missing(made, store.log(key))
+    made = spectral_history.shoot(store, key)
+    assert 1 not in made.epochs() and "(1)" in spectral_history.missing(made, store.log(key))
     with pytest.raises(StoreError):
-        film.shoot(store, "../x")
+        spectral_history.shoot(store, "../x")

@@ -12,8 +12,8 @@ from waiting import wait_until
 
 from core import experiment, spectra
 from core.atlas.shelf import Shelf
-from core.claims import film
-from core.claims.film import Film
+from core.claims import spectral_history
+from core.claims.spectral_history import Film
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
@@ -168,7 +168,7 @@ def test_the_first_visit_shows_the_shipped_run_and_its_verdict(viewers):
     ann.until(lambda: ann.film.count() and ann.data("run") == SHIPPED, "the shipped run's film")
     assert ann.linked() == SHIPPED
     store = Store(EXAMPLE)
-    made = film.shoot(store, SHIPPED, film.load(Shelf(EXAMPLE), SHIPPED))
+    made = spectral_history.shoot(store, SHIPPED, spectral_history.load(Shelf(EXAMPLE), SHIPPED))
     assert ann.moments == len(made.moments)
     ann.has_randoms(5)
     ann.until(lambda: ann.page.get_by_test_id("verdict").get_attribute("data-word") == "fails", "the verdict")
@@ -182,7 +182,7 @@ def test_the_first_visit_shows_the_shipped_run_and_its_verdict(viewers):
 
 
 def test_keys_pointer_marks_and_buttons_move_through_the_moments(viewers, server, stored):
-    made = film.shoot(server.store, stored)
+    made = spectral_history.shoot(server.store, stored)
     ann = viewers()
     ann.open(stored)
     last = len(made.moments) - 1
@@ -246,13 +246,13 @@ def test_it_plays_to_the_end_and_stops_where_it_is_told(viewers, server, stored)
 
 
 def test_what_is_read_off_the_plots_is_what_the_core_says(viewers, server, stored):
-    made = film.shoot(server.store, stored)
+    made = spectral_history.shoot(server.store, stored)
     m = next(m for m, moment in enumerate(made.moments) if moment.stage)
     ann = viewers()
     ann.open(stored, at=f"{made.moments[m].epoch}.1")
     ann.has_randoms(3)
     ann.goes_to(m)
-    chance = film.random_cuts(server.store, SPEC, stored, made.moments[m].epoch)
+    chance = spectral_history.random_cuts(server.store, SPEC, stored, made.moments[m].epoch)
     for layer in range(2):
         plot = ann.film.locator(".spectrum").nth(layer)
         plot.locator("svg").press("Home")
@@ -270,7 +270,8 @@ def test_what_is_read_off_the_plots_is_what_the_core_says(viewers, server, store
         told = plot.locator("p.faint").inner_text()
         stable, effective = (figure(made, m, layer, name) for name in ("stable_rank", "effective_rank"))
         means = [
-            chance.figures[layer][:, film.FIGURES.index(name)].mean() for name in ("stable_rank", "effective_rank")
+            chance.figures[layer][:, spectral_history.FIGURES.index(name)].mean()
+            for name in ("stable_rank", "effective_rank")
         ]
         one, two, three, four = (word("", value) for value in (stable, means[0], effective, means[1]))
         assert told == f"stable {one} (random {two}), effective {three} ({four})"
@@ -291,12 +292,12 @@ def test_what_is_read_off_the_plots_is_what_the_core_says(viewers, server, store
 
 
 def test_the_tables_hold_the_cores_figures(viewers, server, stored):
-    made = film.shoot(server.store, stored)
+    made = spectral_history.shoot(server.store, stored)
     ann = viewers()
     ann.open(stored)
     ann.has_randoms(3)
     epochs = made.cut_epochs()
-    full = made.with_chances([film.random_cuts(server.store, SPEC, stored, epoch) for epoch in epochs])
+    full = made.with_chances([spectral_history.random_cuts(server.store, SPEC, stored, epoch) for epoch in epochs])
     found = ann.row_texts("film-table")
     assert len(found) == 2 * len(epochs)
     for c, epoch in enumerate(epochs):
@@ -338,7 +339,7 @@ def test_log_and_linear_and_lines_switched_off(viewers, stored):
 
 
 def test_a_link_brings_back_what_was_seen(viewers, server, stored):
-    made = film.shoot(server.store, stored)
+    made = spectral_history.shoot(server.store, stored)
     epoch = made.cut_epochs()[0]
     ann = viewers()
     ann.open(stored)
@@ -390,9 +391,9 @@ def test_a_run_is_followed_while_it_trains_and_the_element_stays(viewers, server
     assert all(part.evaluate("element => element.known === true") for part in parts)
     server.gates.open(key)
     wait_until(lambda: server.store.open(key).finished, SECONDS / 1000, what="the run's end")
-    ann.until(lambda: ann.moments == len(film.shoot(server.store, key).moments), "all of its moments")
-    ann.until(lambda: film.load(Shelf(server.cache), key), "the film on the shelf")
-    kept = film.load(Shelf(server.cache), key)
+    ann.until(lambda: ann.moments == len(spectral_history.shoot(server.store, key).moments), "all of its moments")
+    ann.until(lambda: spectral_history.load(Shelf(server.cache), key), "the film on the shelf")
+    kept = spectral_history.load(Shelf(server.cache), key)
     assert len(kept.moments) == ann.moments
     ann.until(lambda: time.monotonic() - asked[-1] > 4 * films.LIVE_SECONDS, "the end of its questions")
     assert all(part.evaluate("element => element.known === true") for part in parts)
@@ -405,7 +406,10 @@ def test_a_thinned_run_that_was_never_filmed_says_what_it_lacks(viewers, server)
     ann = viewers()
     ann.open(spec.key())
     ann.sees(re.compile(r"epochs? (is|are) no longer stored"))
-    ann.until(lambda: ann.moments == len(film.shoot(server.store, spec.key()).moments), "the moments that are left")
+    ann.until(
+        lambda: ann.moments == len(spectral_history.shoot(server.store, spec.key()).moments),
+        "the moments that are left",
+    )
 
 
 def test_runs_without_cuts_and_runs_that_diverged(viewers, server):

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 from visiting import PAGES, REPOSITORY, again, arrive, button, said
 from waiting import wait_until
 
-from core.claims import film
+from core.claims import spectral_history
 from core.spec import RunSpec
 from core.store import Store
 from pages.parts import elements, films, services
@@ -91,20 +91,20 @@ def test_the_choice_outlives_a_visit_to_another_page(with_runs, shown):
 
 
 def test_the_page_paints_before_the_random_cuts_and_judges_after(with_runs, shown, monkeypatch):
-    real, may = film.random_cuts, []
+    real, may = spectral_history.random_cuts, []
 
     def held(*arguments):
         wait_until(lambda: may, what="the test's leave")
         return real(*arguments)
 
-    monkeypatch.setattr(film, "random_cuts", held)
+    monkeypatch.setattr(spectral_history, "random_cuts", held)
     app = visit(run=digits().key())
     assert not shown[-1]["randoms"] and "0 of 3 cuts" in _verdict(app)
     may.append(True)
     wait_until(lambda: not films.films()._busy, what="the random cuts")
     again(app)
     assert shown[-1]["randoms"] and "How this is decided" in _verdict(app)
-    kept = film.load(services.board().shelf, digits().key())
+    kept = spectral_history.load(services.board().shelf, digits().key())
     assert kept and len(kept.chances) == 3  # a finished run's film is on the shelf, random cuts included
 
 
@@ -112,23 +112,23 @@ def test_what_is_kept_is_not_worked_out_again(with_runs, shown, monkeypatch):
     visit(run=digits().key())
     wait_until(lambda: not films.films()._busy, what="the random cuts")
     films.films.clear()
-    monkeypatch.setattr(film, "random_cuts", lambda *_: pytest.fail("worked out again"))
+    monkeypatch.setattr(spectral_history, "random_cuts", lambda *_: pytest.fail("worked out again"))
     visit(run=digits().key())
     assert shown[-1]["randoms"]
 
 
 def test_work_that_fails_says_why_and_can_be_tried_again(with_runs, shown, monkeypatch):
-    real = film.random_cuts
+    real = spectral_history.random_cuts
 
     def broken(*_):
         raise ValueError("the disk is full")
 
-    monkeypatch.setattr(film, "random_cuts", broken)
+    monkeypatch.setattr(spectral_history, "random_cuts", broken)
     app = visit(run=digits().key())
     wait_until(lambda: not films.films()._busy, what="the failure")
     again(app)
     assert "cannot be worked out: the disk is full" in said(app) and "No verdict" in _verdict(app)
-    monkeypatch.setattr(film, "random_cuts", real)
+    monkeypatch.setattr(spectral_history, "random_cuts", real)
     button(app, "Try again").click()
     again(app)
     wait_until(lambda: not films.films()._busy, what="the random cuts")
@@ -148,7 +148,7 @@ def test_freeing_space_keeps_the_films(with_runs, shown, made):
     finally:
         Store.thin = real
     assert digits().key() in thinned
-    assert film.load(services.board().shelf, digits().key()).epochs() == made.open(digits().key()).epochs
+    assert spectral_history.load(services.board().shelf, digits().key()).epochs() == made.open(digits().key()).epochs
 
 
 def _verdict(app: AppTest) -> str:

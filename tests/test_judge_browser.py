@@ -12,11 +12,11 @@ from serving import DESKTOP, LAPTOP, TEXTS, Visitor, times_a_plain_page, visits
 from test_judgement import assert_prints, rows, run
 
 from core.atlas.shelf import Shelf
-from core.judge import cards, results, study
-from core.judge.cards import CLAIMS, INACTIVITY, Setting
+from core.judge import questions, results, study
+from core.judge.questions import CLAIMS, INACTIVITY, Setting
 from core.judge.study import Kept, Study
-from core.views import judgement
-from core.views.judgement import HERE
+from core.views import judge
+from core.views.judge import HERE
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(420)]
 
@@ -77,7 +77,7 @@ def readers(chromium, server):
 
 
 def header(**more) -> dict:
-    return unpack(judgement.blob(results.shipped(), AT, **more))[0]
+    return unpack(judge.blob(results.shipped(), AT, **more))[0]
 
 
 def signed(value: float) -> str:
@@ -235,7 +235,7 @@ def test_a_whole_quick_set_is_judged_and_rows_of_two_devices_are_not_paired(read
     keep()
     ann = readers()
     ann.open(f"?results={HERE}")
-    assert_shows(ann, unpack(judgement.blob(made, quick.setting, HERE, arms=quick.arms))[0], "pruning")
+    assert_shows(ann, unpack(judge.blob(made, quick.setting, HERE, arms=quick.arms))[0], "pruning")
     assert ann.page.get_by_role("button", name="Run it here").count() == 0
     ann.tabs.nth(1).click()
     ann.sees("This set of runs asks claim 1 alone")
@@ -244,7 +244,7 @@ def test_a_whole_quick_set_is_judged_and_rows_of_two_devices_are_not_paired(read
     keep()
     ann.open(f"?results={HERE}")
     ann.sees(re.compile("come from different devices"))
-    assert cards.METHOD in {arm for arm, *_ in ann.points()}
+    assert questions.METHOD in {arm for arm, *_ in ann.points()}
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, LAPTOP], ids=["hall", "laptop"])

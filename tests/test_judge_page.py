@@ -13,12 +13,12 @@ from waiting import wait_until
 
 from core.atlas.shelf import Shelf
 from core.jobs.job import Job
-from core.judge import cards, results, study
-from core.judge.cards import CUT, INACTIVITY, METHOD, Setting
+from core.judge import questions, results, study
+from core.judge.questions import CUT, INACTIVITY, METHOD, Setting
 from core.judge.study import Kept, Study
 from core.sweep import NO_PRUNING
-from core.views import judgement
-from core.views.judgement import HERE, SHIPPED
+from core.views import judge
+from core.views.judge import HERE, SHIPPED
 from pages.parts import asking, elements, services
 
 SETTINGS = [Setting("digits", 0.6, 3), Setting("digits", 0.9, 3), Setting("mnist", 0.6, 3)]
@@ -40,7 +40,7 @@ def shown(monkeypatch) -> list:
 def several(cache, monkeypatch, tmp_path):
     """Shipped rows of three settings, of 3, 10 and 10 seeds."""
     made = [row for n, at in zip((3, 10, 10), SETTINGS, strict=True) for row in rows(n, at)]
-    (tmp_path / "runs.csv").write_text(judgement.table(made), "utf-8")
+    (tmp_path / "runs.csv").write_text(judge.table(made), "utf-8")
     monkeypatch.setattr(results, "FILE", tmp_path / "runs.csv")
     return made
 
@@ -55,7 +55,7 @@ def link(app: AppTest) -> dict:
 
 
 def key(at: Setting, method: str = METHOD) -> str:
-    return unpack(judgement.blob([], at, method=method))[0]["key"]
+    return unpack(judge.blob([], at, method=method))[0]["key"]
 
 
 def labels(app: AppTest) -> list[str]:
@@ -66,7 +66,7 @@ def test_the_first_visit_shows_the_shipped_rows_as_shipped(cache, shown):
     app = arrive("judge")
     shipped = results.shipped()
     at = Setting("mnist", 0.8, 5)
-    assert shown[-1] == unpack(judgement.blob(shipped, at))[0]
+    assert shown[-1] == unpack(judge.blob(shipped, at))[0]
     assert shown[-1]["provenance"].startswith("These results ship with the project")
     assert not app.error and not app.warning and START in labels(app)
     assert not (cache.root / "atlases").exists()  # looking writes nothing
@@ -80,7 +80,7 @@ def test_each_switch_changes_what_is_shown_and_stands_in_the_link(several, shown
     choose(app, "Data set", "mnist")
     assert shown[-1]["key"] == key(SETTINGS[2])
     choose(app, "Claim 1: which neurons go", INACTIVITY)
-    assert shown[-1] == unpack(judgement.blob(results.shipped(), SETTINGS[2], method=INACTIVITY))[0]
+    assert shown[-1] == unpack(judge.blob(results.shipped(), SETTINGS[2], method=INACTIVITY))[0]
     assert link(app) == {
         "claim": "pruning", "results": SHIPPED, "data": "mnist", "ratio": "60", "rounds": "3", "count": INACTIVITY,
     }  # fmt: skip
@@ -94,9 +94,9 @@ def test_rows_that_do_not_say_what_was_right_after_the_last_cut_offer_only_the_e
         "yes: at the end of the run (all that these rows hold)"
     ]
     assert "retrained after the last cut" in said(app)  # the link asked for it
-    results.FILE.write_text(judgement.table([row | {CUT: 90.0} for row in several]), "utf-8")
+    results.FILE.write_text(judge.table([row | {CUT: 90.0} for row in several]), "utf-8")
     app = arrive("judge", measured=CUT)
-    assert shown[-1]["setting"].endswith(cards.MEASURED[CUT]) and not app.warning
+    assert shown[-1]["setting"].endswith(questions.MEASURED[CUT]) and not app.warning
 
 
 def test_a_link_is_restored_and_nonsense_in_it_is_told(several, shown):
@@ -138,7 +138,7 @@ def test_a_set_of_ones_own_runs_and_each_of_its_runs_comes_onto_the_page(cache, 
     places = SMALL.places()
     held = [gates.hold(results.specs(SMALL.setting_at(ratio), seed)[arm].key()) for ratio, arm, seed in places]
     app = arrive("judge", **LINK)
-    assert not app.warning and shown[-1]["setting"] == judgement.label(SMALL.setting)
+    assert not app.warning and shown[-1]["setting"] == judge.label(SMALL.setting)
     button(app, START_SMALL).click()
     again(app)
     assert shown[-1]["made"] == HERE and "Stop" in labels(app)
@@ -164,7 +164,7 @@ def test_a_set_of_ones_own_runs_and_each_of_its_runs_comes_onto_the_page(cache, 
 
 
 def keep(cache, made, **more) -> None:
-    content = judgement.json.dumps(dataclasses.asdict(Kept(tuple(made), **{"asked": 12, "there": len(made), **more})))
+    content = judge.json.dumps(dataclasses.asdict(Kept(tuple(made), **{"asked": 12, "there": len(made), **more})))
     Shelf(cache.root).write(SMALL.name, study.FILE, content.encode())
 
 
@@ -221,11 +221,11 @@ def test_progress_is_told_in_words_and_stop_is_the_starters_own(cache, shown, mo
 def test_every_assumption_is_a_switch_and_what_cannot_be_is_a_sentence(cache, shown):
     app = arrive("judge", results=HERE)
     app.sidebar.multiselect(key="judge ratios").set_value(["50", "96.875"])
-    app.sidebar.multiselect(key="judge arms").set_value([METHOD, "magnitude", cards.FRESH_TARGET])
+    app.sidebar.multiselect(key="judge arms").set_value([METHOD, "magnitude", questions.FRESH_TARGET])
     app.sidebar.toggle(key="judge more").set_value(True)
     again(app)
     for label, value in (
-        ("Ratios that are the same", cards.ACHIEVED),
+        ("Ratios that are the same", questions.ACHIEVED),
         ("Budget", "increment"),
         ("Each run is trained", "length"),
         ("Rounds of pruning", "10"),
@@ -236,12 +236,12 @@ def test_every_assumption_is_a_switch_and_what_cannot_be_is_a_sentence(cache, sh
         choose(app, label, value)
     app.sidebar.number_input(key="judge epochs").set_value(25)
     again(app)
-    assert app.session_state["judge study"]["arms"] == [METHOD, "magnitude", cards.FRESH_TARGET, NO_PRUNING]
-    at = Setting("mnist-mini", 0.96875, 10, "increment", cards.ACHIEVED, 25)
-    assert shown[-1]["setting"] == f"{judgement.label(at)}, {cards.MEASURED[CUT]}"
+    assert app.session_state["judge study"]["arms"] == [METHOD, "magnitude", questions.FRESH_TARGET, NO_PRUNING]
+    at = Setting("mnist-mini", 0.96875, 10, "increment", questions.ACHIEVED, 25)
+    assert shown[-1]["setting"] == f"{judge.label(at)}, {questions.MEASURED[CUT]}"
     assert "Run it here: this set of 120 runs" in labels(app) and not app.warning  # 2 ratios, 4 arms, 15 seeds
     app.sidebar.toggle(key="judge more").set_value(False)
-    app.sidebar.multiselect(key="judge arms").set_value([cards.FRESH_TARGET])
+    app.sidebar.multiselect(key="judge arms").set_value([questions.FRESH_TARGET])
     again(app)
     assert "This set of runs is not possible" in said(app) and "copies the widths" in said(app)
     assert not [label for label in labels(app) if label.startswith("Run it here")]
@@ -251,7 +251,7 @@ def test_one_of_the_shipped_runs_is_made_again_beside_what_ships(cache, shown, m
     spec = results.specs(SMALL.setting, 0)["magnitude"]
     row = of_small(1)[1] | {"requested": 50.0, "arm": "magnitude", "seed": 0, "test_accuracy": 12.5, "key": spec.key()}
     row |= {"widths": "300/200/100/50", "epochs": 2}
-    (tmp_path / "runs.csv").write_text(judgement.table([row]), "utf-8")
+    (tmp_path / "runs.csv").write_text(judge.table([row]), "utf-8")
     monkeypatch.setattr(results, "FILE", tmp_path / "runs.csv")
     app = arrive("judge")
     assert "Ships: **12.50 %**" in said(app)
@@ -280,4 +280,4 @@ def test_rows_and_script_are_there_to_take_away(several, shown):
 
 
 def test_the_method_of_the_switch_is_one_that_the_cards_know():
-    assert set(asking.COUNTS) == set(cards.DIRECTIONS) and set(asking.MEASURED) == set(cards.MEASURED)
+    assert set(asking.COUNTS) == set(questions.DIRECTIONS) and set(asking.MEASURED) == set(questions.MEASURED)

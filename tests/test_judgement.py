@@ -11,12 +11,12 @@ import pytest
 import scipy.stats
 from blobs import unpack
 
-from core.judge import cards, results, study
-from core.judge.cards import CLAIMS, COMPARED, CUT, FRESH_EPOCHS, FRESH_TARGET, INACTIVITY, METHOD, Setting
+from core.judge import questions, results, study
+from core.judge.questions import CLAIMS, COMPARED, CUT, FRESH_EPOCHS, FRESH_TARGET, INACTIVITY, METHOD, Setting
 from core.statistics import Rule, judge
 from core.sweep import NO_PRUNING, QUICK
-from core.views import judgement
-from core.views.judgement import HERE, SHIPPED
+from core.views import judge as judge_view
+from core.views.judge import HERE, SHIPPED
 
 REPOSITORY = Path(__file__).parents[1]
 AT = Setting("digits", 0.6, 3)
@@ -43,7 +43,7 @@ def rows(seeds=10, at=AT, **changes):
 
 
 def header(*args, **more):
-    return unpack(judgement.blob(*args, **more))[0]
+    return unpack(judge_view.blob(*args, **more))[0]
 
 
 def card(found, claim):
@@ -78,7 +78,7 @@ def test_every_figure_of_a_card_is_what_its_rows_give():
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_words_and_sentences_are_the_rules_own(claim):
     made = rows()
-    found, own = card(header(made, AT), claim), judge(cards.questions(claim, made), Rule())
+    found, own = card(header(made, AT), claim), judge(questions.questions(claim, made), Rule())
     assert (found["word"], found["headline"], found["sentence"]) == (own.word, own.headline, own.sentence)
     judged = [one for one in found["decisions"] if one.get("judged", True)]
     for shown, decision in zip(judged, own.decisions, strict=True):
@@ -108,9 +108,9 @@ def test_the_other_direction_of_the_count_is_a_switch_of_claim_1_and_the_control
     assert [arm["name"] for arm in found["arms"][1:]] == [arm for _, arm in COMPARED]
     for claim in list(CLAIMS)[1:]:
         assert card(released, claim)["sentence"] == card(text, claim)["sentence"]
-    assert cards.questions("pruning", made) == cards.questions("pruning", made, METHOD)
+    assert questions.questions("pruning", made) == questions.questions("pruning", made, METHOD)
     with pytest.raises(ValueError, match="no direction"):
-        cards.questions("pruning", made, "sideways")
+        questions.questions("pruning", made, "sideways")
 
 
 def test_without_retraining_what_was_right_after_the_last_cut_is_compared_and_whole_networks_stay_out():
@@ -123,15 +123,15 @@ def test_without_retraining_what_was_right_after_the_last_cut_is_compared_and_wh
     assert header(made, AT, measured=CUT)["setting"].endswith("right after the last cut, without retraining")
     assert card(header(rows(), AT, measured=CUT), "pruning")["word"] == "can't tell yet"  # older rows do not say it
     with pytest.raises(ValueError, match="no accuracy of a run"):
-        cards.questions("pruning", made, measured="valid_accuracy")
+        questions.questions("pruning", made, measured="valid_accuracy")
 
 
 def test_every_assumption_is_a_setting_of_its_own_and_named():
     made = rows()
-    for changes in ({"budget": "increment"}, {"matched": cards.ACHIEVED}, {"length": 40}):
+    for changes in ({"budget": "increment"}, {"matched": questions.ACHIEVED}, {"length": 40}):
         at = Setting("digits", 0.6, 3, **changes)
         assert not at.of(made) and AT.of([*made, *rows(at=at)]) == made
-        assert at.of(rows(at=at)) and judgement.label(at) != judgement.label(AT)
+        assert at.of(rows(at=at)) and judge_view.label(at) != judge_view.label(AT)
         assert len(header([*made, *rows(at=at)], at)["panels"]) == 1
 
 
@@ -151,24 +151,24 @@ def test_a_run_made_again_is_told_beside_the_shipped_one():
     versions = same | {"versions": {"numpy": "2.4.6", "torch": "9"}}
     native = same | {"family": "native AMD EPYC"}
     accuracy, key = row["test_accuracy"], row["key"]
-    assert judgement.beside(row, accuracy, key, same) == "The same to the last digit shown."
-    assert judgement.beside(row, accuracy, key, native) == "The same, though made in another arithmetic."
-    assert "should not be" in judgement.beside(row, accuracy + 0.1, key, same)
-    text = judgement.beside(row, accuracy - 0.1, key, versions)
+    assert judge_view.beside(row, accuracy, key, same) == "The same to the last digit shown."
+    assert judge_view.beside(row, accuracy, key, native) == "The same, though made in another arithmetic."
+    assert "should not be" in judge_view.beside(row, accuracy + 0.1, key, same)
+    text = judge_view.beside(row, accuracy - 0.1, key, versions)
     assert (
         text.startswith("It differs by −0.10 points = 10 of 10,000 test images: other versions") and "torch 9" in text
     )
-    text = judgement.beside(row, accuracy - 0.1, key, native)
+    text = judge_view.beside(row, accuracy - 0.1, key, native)
     assert "other arithmetic (portable x86-64, engine 3 in what ships; native AMD EPYC here)" in text
     assert text.endswith("These runs are chaotic, so last bits and then accuracies differ.")
-    assert "another key" in judgement.beside(row, accuracy, "0" * 16, same)
+    assert "another key" in judge_view.beside(row, accuracy, "0" * 16, same)
 
 
 def test_a_row_of_an_older_engine_is_of_no_recorded_arithmetic():
     row = next(row for row in results.shipped() if row["arm"] == "magnitude" and "engine 2" in row["versions"])
     here = {"device": "cpu", "device_name": "any", "number_type": "float32", "engine": 3, "family": "portable x86-64"}
     here |= {"versions": {"torch": "2.13.0"}}
-    text = judgement.beside(row, row["test_accuracy"] - 1, "f" * 16, here)
+    text = judge_view.beside(row, row["test_accuracy"] - 1, "f" * 16, here)
     assert "other arithmetic (unrecorded, engine 2 in what ships; portable x86-64 here)" in text and "chaotic" in text
 
 
@@ -209,8 +209,8 @@ def test_where_rows_come_from_is_a_sentence():
         in header(made, AT)["provenance"]
     )
     made[0] |= {"date": "2026-11-05", "device": "cuda"}
-    assert "2026-11-01 to 2026-11-05 on cpu; and cuda" in judgement.provenance(made, HERE)
-    assert judgement.provenance([], HERE) == "These results are from this computer; no run is there yet."
+    assert "2026-11-01 to 2026-11-05 on cpu; and cuda" in judge_view.provenance(made, HERE)
+    assert judge_view.provenance([], HERE) == "These results are from this computer; no run is there yet."
 
 
 def test_the_rule_and_its_coverage_stand_on_the_page():
@@ -220,8 +220,8 @@ def test_the_rule_and_its_coverage_stand_on_the_page():
 
 def test_the_shipped_rows_make_a_blob_for_every_setting():
     shipped = results.shipped()
-    for at in cards.settings(shipped):
-        for method in cards.DIRECTIONS:
+    for at in questions.settings(shipped):
+        for method in questions.DIRECTIONS:
             found = header(shipped, at, method=method)
             assert [one["name"] for one in found["cards"]] == list(CLAIMS)
             assert found["provenance"].startswith("These results ship with the project: ")
@@ -254,35 +254,35 @@ def assert_prints(out: str, shown: dict) -> None:
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_the_script_prints_the_shipped_card(claim, tmp_path):
-    text = judgement.script(claim, SHIPPED_AT)
+    text = judge_view.script(claim, SHIPPED_AT)
     assert len([line for line in text.splitlines() if line]) <= 14
     assert_prints(run(text, tmp_path), card(header(results.shipped(), SHIPPED_AT), claim))
 
 
 def test_the_script_prints_the_card_of_the_other_direction_and_of_rows_of_ones_own(tmp_path):
-    out = run(judgement.script("pruning", SHIPPED_AT, method=INACTIVITY), tmp_path)
+    out = run(judge_view.script("pruning", SHIPPED_AT, method=INACTIVITY), tmp_path)
     assert_prints(out, card(header(results.shipped(), SHIPPED_AT, method=INACTIVITY), "pruning"))
     made = [row for row in rows() if row["arm"] in QUICK]
     failed = study.failed((AT.ratio, "magnitude", 10), AT, "it fell over")
-    (tmp_path / "mine.csv").write_text(judgement.table([failed, *made]), "utf-8")
-    for method in cards.DIRECTIONS:
-        out = run(judgement.script("pruning", AT, HERE, method, QUICK), tmp_path, "mine.csv")
+    (tmp_path / "mine.csv").write_text(judge_view.table([failed, *made]), "utf-8")
+    for method in questions.DIRECTIONS:
+        out = run(judge_view.script("pruning", AT, HERE, method, QUICK), tmp_path, "mine.csv")
         assert_prints(out, card(header([failed, *made], AT, HERE, method=method, arms=QUICK), "pruning"))
-    at = Setting("digits", 0.6, 3, "increment", cards.ACHIEVED, 40)
+    at = Setting("digits", 0.6, 3, "increment", questions.ACHIEVED, 40)
     made = [row | {CUT: row["test_accuracy"] - 3 * (row["arm"] == METHOD)} for row in rows(at=at)]
-    (tmp_path / "mine.csv").write_text(judgement.table(made), "utf-8")
-    out = run(judgement.script("pruning", at, HERE, measured=CUT), tmp_path, "mine.csv")
+    (tmp_path / "mine.csv").write_text(judge_view.table(made), "utf-8")
+    out = run(judge_view.script("pruning", at, HERE, measured=CUT), tmp_path, "mine.csv")
     assert_prints(out, card(header(made, at, HERE, measured=CUT), "pruning"))
 
 
 def test_the_table_reads_back_as_its_rows(tmp_path):
     shipped = SHIPPED_AT.of(results.shipped())
-    (tmp_path / "runs.csv").write_text(judgement.table(shipped), "utf-8")
+    (tmp_path / "runs.csv").write_text(judge_view.table(shipped), "utf-8")
     assert results.shipped(tmp_path / "runs.csv") == shipped
-    assert judgement.table([]).strip() == ""
+    assert judge_view.table([]).strip() == ""
 
 
 def test_a_script_of_no_claim_is_refused():
     with pytest.raises(ValueError, match="no claim"):
-        judgement.script("all", SHIPPED_AT)
-    assert re.search(r"method=\"inactivity\"", judgement.script("pruning", AT, SHIPPED, INACTIVITY))
+        judge_view.script("all", SHIPPED_AT)
+    assert re.search(r"method=\"inactivity\"", judge_view.script("pruning", AT, SHIPPED, INACTIVITY))

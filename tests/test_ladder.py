@@ -5,12 +5,12 @@ import pytest
 import scipy.stats
 from blobs import unpack
 
-from core.judge import cards, results
-from core.judge.cards import FRESH_TARGET, METHOD
+from core.judge import questions, results
+from core.judge.questions import FRESH_TARGET, METHOD
 from core.judge.results import NO_PRUNING
 from core.statistics import Rule
-from core.views import ladder
-from core.views.judgement import SHORT
+from core.views import sparsity
+from core.views.judge import SHORT
 
 RATIOS = (0.5, 0.75, 0.8, 0.875, 0.9, 0.9375, 0.96875)
 ARMS = (METHOD, "magnitude", "random-weights", FRESH_TARGET, NO_PRUNING)
@@ -36,7 +36,7 @@ def rows(ratios=RATIOS, seeds=10, arms=ARMS, **changes):
 
 
 def header(made, **same):
-    return unpack(ladder.blob(made, "mnist", 5, **same))[0]
+    return unpack(sparsity.blob(made, "mnist", 5, **same))[0]
 
 
 def arm(found, name):
@@ -74,7 +74,7 @@ def test_every_point_is_what_its_rows_give():
 
 def test_the_rule_gives_level_and_kind_of_the_intervals():
     made = rows(ratios=(0.8,))
-    found = unpack(ladder.blob(made, "mnist", 5, Rule(level=0.1)))[0]
+    found = unpack(sparsity.blob(made, "mnist", 5, Rule(level=0.1)))[0]
     values = np.array([row["test_accuracy"] for row in made if row["arm"] == METHOD])
     low, high = scipy.stats.t.interval(0.9, 9, values.mean(), scipy.stats.sem(values))
     point = arm(found, METHOD)["points"][0]
@@ -205,9 +205,9 @@ def test_a_network_with_nothing_left_and_an_arm_without_a_name():
 
 def test_the_shipped_rows_are_drawn():
     every = results.shipped()
-    for at in cards.settings(every):
+    for at in questions.settings(every):
         same = {"budget": at.budget, "matched": at.matched, "length": at.length}
-        found, mine = unpack(ladder.blob(every, at.dataset, at.rounds, **same))[0], at.ladder(every)
+        found, mine = unpack(sparsity.blob(every, at.dataset, at.rounds, **same))[0], at.ladder(every)
         assert arm(found, METHOD)["points"] and found["baseline"]
         drawn = sum(point["n"] for one in found["arms"] for point in one["points"])
         assert drawn == sum(row["arm"] != NO_PRUNING and row["test_accuracy"] != "" for row in mine)

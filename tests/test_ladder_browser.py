@@ -10,8 +10,8 @@ from serving import DESKTOP, LAPTOP, TEXTS
 from test_agreement_browser import INSIDE, letters, mount  # noqa: F401
 from test_ladder import ARMS, rows
 
-from core.judge.cards import METHOD
-from core.views import judgement, ladder
+from core.judge.questions import METHOD
+from core.views import judge, sparsity
 from pages.parts import elements
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -35,7 +35,7 @@ def source() -> dict:
 
 
 def packed(**changes) -> bytes:
-    return ladder.blob(rows(**changes), "mnist", 5)
+    return sparsity.blob(rows(**changes), "mnist", 5)
 
 
 def marks(page, plot="curves"):
@@ -92,7 +92,7 @@ def test_requested_against_achieved_stands_beside_its_diagonal(mount):  # noqa: 
     assert {arm for arm, _ in above} == {METHOD, "magnitude", "random-weights"}  # nothing is cut in the others
     assert abs(above[METHOD, 50]) < 1 and above["random-weights", 96.875] > 4
     words = page.get_by_test_id("ladder-asked").locator("text").all_text_contents()
-    assert judgement.SHORT[header["furthest"]["name"]] in words
+    assert judge.SHORT[header["furthest"]["name"]] in words
 
 
 def test_a_point_is_read_by_pointer_and_by_key_with_n_and_interval(mount):  # noqa: F811
@@ -143,7 +143,7 @@ def test_a_name_hides_its_arm_and_the_rest_gets_the_room(mount):  # noqa: F811
 def test_the_table_has_every_arm_at_every_ratio(mount):  # noqa: F811
     made = rows()
     next(row for row in made if row["arm"] == METHOD)["test_accuracy"] = ""
-    blob = ladder.blob(made, "mnist", 5)
+    blob = sparsity.blob(made, "mnist", 5)
     header, page = unpack(blob)[0], mount(blob)
     page.get_by_text("In figures").click()
     shown = [row.locator("th, td").all_inner_texts() for row in page.get_by_test_id("ladder-table").locator("tr").all()]
@@ -168,7 +168,7 @@ def test_one_ratio_stands_side_by_side_and_one_seed_has_no_mean(mount):  # noqa:
     assert page.locator("path.band, path.curve:not(button *)").count() == 0
     lone = mount(packed(seeds=1))
     assert marks(lone).count() == 0 and lone.locator("circle.dot.lone").count() == 4 * 7
-    nothing = mount(ladder.blob([], "mnist", 5))
+    nothing = mount(sparsity.blob([], "mnist", 5))
     assert "is there yet" in nothing.get_by_test_id("ladder-sentence").inner_text()
     assert not nothing.get_by_test_id("ladder-curves").is_visible()
 
@@ -176,7 +176,7 @@ def test_one_ratio_stands_side_by_side_and_one_seed_has_no_mean(mount):  # noqa:
 @pytest.mark.parametrize("viewport", [DESKTOP, LAPTOP], ids=["hall", "laptop"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_fits_the_screen_and_can_be_read(mount, viewport, theme):  # noqa: F811
-    for changes in ({"arms": tuple(judgement.SHORT)}, {"ratios": (0.8,)}):
+    for changes in ({"arms": tuple(judge.SHORT)}, {"ratios": (0.8,)}):
         page = mount(packed(**changes), viewport, theme)
         element = page.get_by_test_id("ladder")
         least = 22 if viewport is DESKTOP else 16

@@ -5,7 +5,7 @@ import pytest
 from small import FIVE_FOUR_THREE, evidence, network
 
 from core import criteria, masks
-from core.masks import queues
+from core.masks import ranking
 from core.network import Network
 
 WEIGHTS = sum(a * b for a, b in zip(FIVE_FOUR_THREE, FIVE_FOUR_THREE[1:], strict=False))
@@ -140,7 +140,7 @@ def test_all_ties_are_cut_exactly_in_reading_order():
 
 def test_both_zeros_are_one_value_and_ties_among_them_stay_in_order():
     values = np.array([0.0, -0.0, 1, -1, -0.0, 0.0], np.float32)
-    assert queues.stable_order(values).tolist() == [3, 0, 1, 4, 5, 2]
+    assert ranking.stable_order(values).tolist() == [3, 0, 1, 4, 5, 2]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
@@ -152,7 +152,7 @@ def test_the_quick_order_is_numpys_stable_order(dtype, size):
         special = np.array([-0.0, 0.0, np.inf, -np.inf, 1e-45, -1e-45, 3e38, -3e38, 1, -1], dtype)
         candidates.append(rng.choice(special, size))
     for values in candidates:
-        np.testing.assert_array_equal(queues.stable_order(values), np.argsort(values, kind="stable"))
+        np.testing.assert_array_equal(ranking.stable_order(values), np.argsort(values, kind="stable"))
 
 
 @pytest.mark.parametrize("name", criteria.names())

@@ -13,7 +13,7 @@ from visiting import again, arrive, button, said, visit
 from core import experiment
 from core.atlas import Choice
 from core.atlas.shelf import SHIPPED, Shelf
-from core.claims import equivalence, strength
+from core.claims import penalty, penalty_search
 from core.jobs import worker
 from core.judge import results
 from core.store import Store
@@ -21,7 +21,7 @@ from pages.parts import atlases, contests, library, services
 
 SPEC = digits(max_epochs=6, target_accuracy=0.9)
 KEY = SPEC.key()
-NAMES = ("contest-v1.npz", strength.NAME, equivalence.NAME, "factors-rank-pca-v1.npz")
+NAMES = ("contest-v1.npz", penalty_search.NAME, penalty.NAME, "factors-rank-pca-v1.npz")
 EPOCH = 5
 
 

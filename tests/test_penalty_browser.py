@@ -9,7 +9,7 @@ from small import digits
 
 from core import experiment
 from core.atlas.shelf import Shelf
-from core.claims import equivalence, strength
+from core.claims import penalty, penalty_search
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
@@ -110,9 +110,9 @@ def stored(server) -> str:
 
 def compared(store: Store, spec: RunSpec) -> tuple[list, list]:
     """The cuts of a run and, per cut, the likeness of each layer."""
-    run = equivalence.cuts(store, spec, spec.key())
-    draws = [equivalence.draw(store, spec, spec.key(), cut.epoch) for cut in run]
-    return run, [equivalence.compare(cut, equivalence.summed_up(cut, one)) for cut, one in zip(run, draws, strict=True)]
+    run = penalty.cuts(store, spec, spec.key())
+    draws = [penalty.draw(store, spec, spec.key(), cut.epoch) for cut in run]
+    return run, [penalty.compare(cut, penalty.summed_up(cut, one)) for cut, one in zip(run, draws, strict=True)]
 
 
 def rounded(share: float) -> str:
@@ -130,7 +130,7 @@ def test_the_first_visit_shows_the_shipped_run_its_verdict_and_how_that_is_decid
     ann.is_drawn()
     assert ann.linked() == SHIPPED and ann.tabs.count() == 5
     run, likenesses = compared(Store(EXAMPLE), RunSpec())
-    verdict = equivalence.verdict(
+    verdict = penalty.verdict(
         run, {c.epoch: tuple(one and one.random for one in found) for c, found in zip(run, likenesses, strict=True)}
     )
     assert ann.word() == verdict.word
@@ -241,7 +241,7 @@ def test_each_line_can_be_switched_off_and_on(judges, stored):
     ann.open(stored)
     ann.is_drawn()
     keys = ann.cuts.get_by_role("group", name="Lines of the plots")
-    for kind, words in equivalence.MODELS.items():
+    for kind, words in penalty.MODELS.items():
         button = keys.get_by_role("button", name=words)
         assert button.get_attribute("aria-pressed") == "true" and ann.line(kind) is not None
         button.press("Enter")
@@ -280,7 +280,7 @@ def test_a_search_is_made_of_tries_that_come_into_the_same_element(judges, serve
     assert ann.same_nodes()
     ann.until(lambda: not ann.page.get_by_test_id("strength-job").is_visible(), "the end of the search")
     assert ann.page.get_by_role("button", name=FIND).count() == 0
-    search = strength.from_bytes(Shelf(server.cache).read(stored, strength.NAME))
+    search = penalty_search.from_bytes(Shelf(server.cache).read(stored, penalty_search.NAME))
     discs = ann.search.locator("circle.try")
     nuclear = [float(disc.get_attribute("data-nuclear")) for disc in discs.all()]
     assert nuclear == pytest.approx([one.nuclear for one in search.tries])

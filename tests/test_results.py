@@ -9,8 +9,8 @@ from small import digits
 from core import datasets
 from core import spec as spec_module
 from core.claims import verdicts
-from core.judge import cards, results
-from core.judge.cards import FRESH_EPOCHS, FRESH_TARGET, METHOD
+from core.judge import questions, results
+from core.judge.questions import FRESH_EPOCHS, FRESH_TARGET, METHOD
 from core.spec import BASELINES
 from core.store import Store
 
@@ -100,7 +100,7 @@ def test_what_ships_is_whole():
     assert {row["seed"] for row in mnist} == set(range(10))
     assert all(row["images"] in (2_000, 10_000) and 0 < row["test_accuracy"] < 100 for row in rows)
     assert all(len(row["key"]) == 16 for row in rows)
-    for setting in cards.settings(rows):  # a verdict needs ten seeds of both arms
+    for setting in questions.settings(rows):  # a verdict needs ten seeds of both arms
         mine = setting.of(rows)
         for arm in {row["arm"] for row in mine}:
             assert {row["seed"] for row in mine if row["arm"] == arm} == set(range(10)), (setting, arm)
@@ -115,7 +115,7 @@ def test_every_shipped_row_names_the_run_that_makes_it():
     for row in known[:: max(1, len(known) // 40)]:
         spec = results.spec_of(row, rows)
         assert spec.seed == row["seed"] and (spec.pruning is None) == (
-            row["arm"] in cards.WHOLE + (results.NO_PRUNING,)
+            row["arm"] in questions.WHOLE + (results.NO_PRUNING,)
         )
         with pytest.MonkeyPatch.context() as patch:  # MNIST may not be on this computer; its fingerprint is in the row
             patch.setattr(datasets, "fingerprint", lambda name, row=row: row["data"])

@@ -7,19 +7,19 @@ import pytest
 from small import digits
 
 from core import experiment, lowrank
-from core.claims import contest, factors, retraining
-from core.claims.contest import ARMS
+from core.claims import factors, pca, retraining
+from core.claims.pca import ARMS
 from core.experiment.training import Trainer
 from core.store import Store
 from core.store.snapshot import TrainingState
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory) -> contest.Pair:
+def both(tmp_path_factory) -> pca.Pair:
     store = Store(tmp_path_factory.mktemp("retraining"))
     for spec in (digits(), digits(None)):
         list(experiment.run(spec, store))
-    return contest.pair(store, digits().key(), store)
+    return pca.pair(store, digits().key(), store)
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,11 @@ def trained(both) -> dict[str, list[factors.Retrained]]:
 
 
 def test_factors_make_the_reduced_network(both):
-    found = contest.decompositions(both.standard, both.data)
+    found = pca.decompositions(both.standard, both.data)
     for arm in ARMS:
         for ranks in ((5, 4), (1, 1), (24, 3), (24, 16), (23, 15)):
             made = factors.factored(both.standard, found[arm], ranks)
-            plain = contest.reduced(both.standard, found[arm], ranks)
+            plain = pca.reduced(both.standard, found[arm], ranks)
             net = made.product(made.weights, made.biases)
             for one, other in zip(net.weights, plain.weights, strict=True):
                 np.testing.assert_allclose(one, other, atol=1e-5)
@@ -46,7 +46,7 @@ def test_factors_make_the_reduced_network(both):
 
 
 def test_a_layer_of_full_rank_stays_whole_and_a_reduced_one_is_two_balanced_factors(both):
-    found = contest.decompositions(both.standard, both.data)
+    found = pca.decompositions(both.standard, both.data)
     made = factors.factored(both.standard, found["svd"], (24, 3))
     assert made.linear == (False, True, False) and made.numbers() == (24 * 64, 3 * (16 + 24))
     right, left = made.weights[1:3]
@@ -56,7 +56,7 @@ def test_a_layer_of_full_rank_stays_whole_and_a_reduced_one_is_two_balanced_fact
 
 def test_rank_is_exactly_k_through_retraining(both, trained):
     """The true rank is that of the product in float64, beside which a wrong one would show."""
-    asked = [layer.rank for layer in contest.layers(both.pruned)]
+    asked = [layer.rank for layer in pca.layers(both.pruned)]
     for arm, told in trained.items():
         extra = arm == "pca"
         for one in told:
@@ -66,11 +66,11 @@ def test_rank_is_exactly_k_through_retraining(both, trained):
 
 
 def test_rank_of_the_stored_product_by_numpy(both):
-    found = contest.decompositions(both.standard, both.data)
+    found = pca.decompositions(both.standard, both.data)
     for arm in ARMS:
         made = factors.factored(both.standard, found[arm], (7, 3))
         state = retraining.start(made, adam=False)
-        trainer = Trainer(both.data, [contest.twin(both.spec)], [state], linear=made.linear)
+        trainer = Trainer(both.data, [pca.twin(both.spec)], [state], linear=made.linear)
         for number in (1, 2, 3):
             list(trainer.epoch(number))
         after = trainer.states()[0]
@@ -90,7 +90,7 @@ def test_what_has_no_more_rank_gets_none_by_training(both):
     arm = [lowrank.singular(weight.T) for weight in standard.weights[:-1]]
     made = factors.factored(standard, arm, (9, 4))
     assert made.weights[0].shape == (9, 64) and not made.weights[0][5:].any() and not made.weights[1][:, 5:].any()
-    trainer = Trainer(both.data, [contest.twin(both.spec)], [retraining.start(made, adam=False)], linear=made.linear)
+    trainer = Trainer(both.data, [pca.twin(both.spec)], [retraining.start(made, adam=False)], linear=made.linear)
     for number in (1, 2):
         list(trainer.epoch(number))
     assert np.linalg.matrix_rank(made.matrices(trainer.states()[0].weights)[0]) == 5
@@ -99,7 +99,7 @@ def test_what_has_no_more_rank_gets_none_by_training(both):
 def test_it_is_the_pruned_networks_own_retraining(both, trained):
     """A network that is not reduced, trained so, is the standard network trained on by an ordinary Trainer: the same epochs by
     number, rate, batches."""
-    arm = contest.decompositions(both.standard, both.data)["svd"]
+    arm = pca.decompositions(both.standard, both.data)["svd"]
     told = list(retraining.retrain(both, "rank", "svd", arm, (24, 16)))
     spec = dataclasses.replace(both.spec, pruning=None)
     plain = factors.factored(both.standard, arm, (24, 16))
@@ -126,8 +126,8 @@ def test_what_is_told_grows_epoch_by_epoch_and_is_true(both, trained):
         for one in told:
             assert one.test[-1] == np.mean(one.answers == both.data.y_test)
             assert (one.run, one.matching, one.arm) == (both.run[0], "rank", arm)
-        found = contest.decompositions(both.standard, both.data)[arm]
-        plain = contest.reduced(both.standard, found, told[0].ranks)
+        found = pca.decompositions(both.standard, both.data)[arm]
+        plain = pca.reduced(both.standard, found, told[0].ranks)
         assert told[0].test[0] == pytest.approx(plain.accuracy(both.data.x_test, both.data.y_test), abs=0.003)
         assert told[-1].test[-1] > told[0].test[0] - 0.02
 
@@ -143,14 +143,14 @@ def test_a_no_ends_it_and_progress_grows_over_all_arms(both):
 
 
 def test_a_layer_of_rank_nought_is_trained_around(both):
-    arm = contest.decompositions(both.standard, both.data)["svd"]
+    arm = pca.decompositions(both.standard, both.data)["svd"]
     told = list(retraining.retrain(both, "rank", "svd", arm, (5, 0)))
     assert told[-1].complete and told[-1].true.tolist() == [5, 0]
 
 
 def test_a_diverging_arm_ends_with_a_reason(both):
     wild = dataclasses.replace(both, spec=dataclasses.replace(both.spec, learning_rate=1e12))
-    arm = contest.decompositions(both.standard, both.data)["svd"]
+    arm = pca.decompositions(both.standard, both.data)["svd"]
     with np.errstate(all="ignore"):
         told = list(retraining.retrain(wild, "rank", "svd", arm, (5, 4)))
     assert told[-1].complete and "infinite" in told[-1].problem and len(told) == 2
@@ -158,7 +158,7 @@ def test_a_diverging_arm_ends_with_a_reason(both):
 
 def test_adam_starts_with_moments_of_its_own(both):
     spec = dataclasses.replace(both.spec, optimizer="adam", learning_rate=0.001)
-    arm = contest.decompositions(both.standard, both.data)["pca"]
+    arm = pca.decompositions(both.standard, both.data)["pca"]
     told = list(retraining.retrain(dataclasses.replace(both, spec=spec), "rank", "pca", arm, (6, 5)))
     assert told[-1].complete and told[-1].test[-1] > 0.5 and told[-1].true.tolist() == [7, 6]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.claims import shrinkage
+from core.claims import spectral_models
 
 LISTS = {
     "random": np.sort(np.random.default_rng(0).gamma(2, size=30))[::-1],
@@ -31,7 +31,7 @@ def bisected(values, nuclear):
 def test_the_soft_threshold_is_the_one_that_halving_finds(name, share):
     values = LISTS[name].astype(np.float64)
     nuclear = share * values.sum()
-    threshold, new = shrinkage.soft(LISTS[name], nuclear)
+    threshold, new = spectral_models.soft(LISTS[name], nuclear)
     assert threshold == pytest.approx(bisected(values, nuclear), abs=1e-8)
     assert new.sum() == pytest.approx(nuclear, rel=1e-12, abs=1e-12)
     np.testing.assert_array_equal(new, np.maximum(values - threshold, 0))
@@ -42,7 +42,7 @@ def test_the_soft_threshold_is_the_one_that_halving_finds(name, share):
 def test_the_hard_cut_keeps_the_largest_whole(name, share):
     values = LISTS[name].astype(np.float64)
     nuclear = share * values.sum()
-    rank, new = shrinkage.hard(LISTS[name], nuclear)
+    rank, new = spectral_models.hard(LISTS[name], nuclear)
     left = nuclear  # one after the other, as long as there is something left
     for value, got in zip(values, new, strict=True):
         assert got == pytest.approx(min(value, left), abs=1e-9)
@@ -51,24 +51,27 @@ def test_the_hard_cut_keeps_the_largest_whole(name, share):
 
 
 def test_the_hard_cut_by_hand():
-    assert shrinkage.hard(np.array([4.0, 2, 1]), 5)[0] == 2
-    assert shrinkage.hard(np.array([4.0, 2, 1]), 5)[1].tolist() == [4, 1, 0]
-    assert shrinkage.hard(np.array([4.0, 2, 1]), 6)[0] == 2 and shrinkage.hard(np.array([4.0, 2, 1]), 0)[0] == 0
+    assert spectral_models.hard(np.array([4.0, 2, 1]), 5)[0] == 2
+    assert spectral_models.hard(np.array([4.0, 2, 1]), 5)[1].tolist() == [4, 1, 0]
+    assert (
+        spectral_models.hard(np.array([4.0, 2, 1]), 6)[0] == 2
+        and spectral_models.hard(np.array([4.0, 2, 1]), 0)[0] == 0
+    )
 
 
 def test_scaling_may_also_enlarge():
-    factor, new = shrinkage.scaled(np.array([4.0, 2]), 9)
+    factor, new = spectral_models.scaled(np.array([4.0, 2]), 9)
     assert factor == 1.5 and new.tolist() == [6, 3]
-    assert shrinkage.scaled(np.zeros(2), 0)[0] == 1.0
+    assert spectral_models.scaled(np.zeros(2), 0)[0] == 1.0
 
 
-@pytest.mark.parametrize("model", [shrinkage.soft, shrinkage.hard])
+@pytest.mark.parametrize("model", [spectral_models.soft, spectral_models.hard])
 def test_shrinking_cannot_add(model):
     with pytest.raises(ValueError, match="the sum 3.5 came, but the values sum to 3: shrinking cannot add to it"):
         model(np.array([2.0, 1]), 3.5)
 
 
-@pytest.mark.parametrize("model", [shrinkage.soft, shrinkage.hard, shrinkage.scaled])
+@pytest.mark.parametrize("model", [spectral_models.soft, spectral_models.hard, spectral_models.scaled])
 def test_what_is_no_list_of_singular_values_is_refused(model):
     for nuclear in (-1, np.nan):
         with pytest.raises(ValueError, match=f"the sum {nuclear} came: a sum of singular values is 0 or more"):
@@ -81,13 +84,13 @@ def test_what_is_no_list_of_singular_values_is_refused(model):
 
 
 def test_an_empty_layer_has_nothing_to_shrink():
-    assert shrinkage.soft(np.zeros(0), 0)[1].shape == shrinkage.hard(np.zeros(0), 0)[1].shape == (0,)
-    assert shrinkage.compare(np.zeros(0), np.zeros(0), np.zeros((3, 0))) is None
+    assert spectral_models.soft(np.zeros(0), 0)[1].shape == spectral_models.hard(np.zeros(0), 0)[1].shape == (0,)
+    assert spectral_models.compare(np.zeros(0), np.zeros(0), np.zeros((3, 0))) is None
 
 
 def test_no_factor_turns_zeros_into_something():
     with pytest.raises(ValueError, match="a sum of 1 came for values that are all zero: no factor makes it"):
-        shrinkage.scaled(np.zeros(2), 1)
+        spectral_models.scaled(np.zeros(2), 1)
 
 
 # -- compare ----------------------------------------------------------------------------------------------------------
@@ -105,7 +108,7 @@ RANDOM = np.sort(np.random.default_rng(2).uniform(0, 5, size=(7, 20)), axis=1)[:
     ],
 )
 def test_a_cut_that_is_one_of_the_models_is_recognised(name, after, parameter):
-    found = shrinkage.compare(BEFORE, after, RANDOM)
+    found = spectral_models.compare(BEFORE, after, RANDOM)
     assert list(found.descriptions) == ["soft", "hard", "scaling", "random"]
     for each, description in found.descriptions.items():
         if each == name:
@@ -119,7 +122,7 @@ def test_a_cut_that_is_one_of_the_models_is_recognised(name, after, parameter):
 
 def test_distances_are_shares_of_the_change():
     after = BEFORE * np.linspace(0.9, 0.3, 20)
-    found = shrinkage.compare(BEFORE, after, RANDOM)
+    found = spectral_models.compare(BEFORE, after, RANDOM)
     change = np.linalg.norm(BEFORE - after)
     for name in ("soft", "hard", "scaling"):
         description = found.descriptions[name]
@@ -132,10 +135,10 @@ def test_distances_are_shares_of_the_change():
 
 
 def test_a_layer_that_did_not_change_is_not_compared():
-    assert shrinkage.compare(BEFORE, BEFORE, RANDOM) is None
-    assert shrinkage.compare(BEFORE.astype("f"), BEFORE.astype("f") * np.float32(1 + 2e-7), RANDOM) is None
-    assert shrinkage.compare(np.zeros(20), np.zeros(20), RANDOM) is None
-    assert shrinkage.compare(BEFORE, BEFORE * 0.999, RANDOM) is not None
+    assert spectral_models.compare(BEFORE, BEFORE, RANDOM) is None
+    assert spectral_models.compare(BEFORE.astype("f"), BEFORE.astype("f") * np.float32(1 + 2e-7), RANDOM) is None
+    assert spectral_models.compare(np.zeros(20), np.zeros(20), RANDOM) is None
+    assert spectral_models.compare(BEFORE, BEFORE * 0.999, RANDOM) is not None
 
 
 def test_a_sum_that_grew_is_out_of_a_penalty_s_reach():
@@ -144,14 +147,14 @@ def test_a_sum_that_grew_is_out_of_a_penalty_s_reach():
     masked = ones * (np.random.default_rng(0).random((40, 40)) < 0.5)
     before, after = (np.linalg.svd(each, compute_uv=False) for each in (ones, masked))
     before = np.where(before < 1e-9, 0, before)
-    found = shrinkage.compare(before, after, after[None])
+    found = spectral_models.compare(before, after, after[None])
     assert found.grew and found.nuclear_after > 2 * found.nuclear_before
     assert found.soft.parameter == 0 and found.soft.distance == found.hard.distance == pytest.approx(1)
     assert found.scaling.parameter > 1 and found.random.distance == 0
 
 
 def test_a_layer_that_died_is_described_by_all():
-    found = shrinkage.compare(BEFORE, np.zeros(20), np.zeros((3, 20)))
+    found = spectral_models.compare(BEFORE, np.zeros(20), np.zeros((3, 20)))
     assert [each.distance for each in found.descriptions.values()] == [0, 0, 0, 0]
     assert found.soft.parameter == 9 and found.hard.parameter == 0 and found.scaling.parameter == 0
 
@@ -167,9 +170,9 @@ def test_a_layer_that_died_is_described_by_all():
 )
 def test_lists_that_do_not_fit_are_refused(before, after, random):
     with pytest.raises(ValueError, match=r"give \(m,\), \(m,\) and \(draws, m\), at least one draw"):
-        shrinkage.compare(before, after, random)
+        spectral_models.compare(before, after, random)
 
 
 def test_a_diverged_layer_is_refused():
     with pytest.raises(ValueError, match="the sum nan came"):
-        shrinkage.compare(BEFORE, np.full(20, np.nan), RANDOM)
+        spectral_models.compare(BEFORE, np.full(20, np.nan), RANDOM)

@@ -12,7 +12,7 @@ from core import experiment, sweep
 from core.events import EpochEnded, Pruned
 from core.spec import HandCut, PenaltySpec
 from core.store import Store
-from core.sweep import crew, stacks
+from core.sweep import processes, stacks
 
 SPECS = [
     digits(),
@@ -64,7 +64,7 @@ def test_what_is_stopped_is_left_unfinished_and_goes_on(store):
     assert all(run.epochs and not run.finished for run in begun)
     assert not any(store.is_claimed(spec.key()) for spec in SPECS)
     assert list(stacks.train(SPECS, store, always, "cpu")) == []  # they go on alone
-    assert len(list(crew.train(SPECS[:1], store, 1, always))) == 1 and store.open(SPECS[0].key()).finished
+    assert len(list(processes.train(SPECS[:1], store, 1, always))) == 1 and store.open(SPECS[0].key()).finished
 
 
 def test_a_run_that_another_process_trains_is_left_to_it(store):
@@ -116,7 +116,7 @@ def test_a_sweep_stacks_where_there_is_a_gpu_and_its_crew_trains_the_rest(store,
         asked.extend(specs)
         yield from ()
 
-    monkeypatch.setattr(crew, "train", by_crew)
+    monkeypatch.setattr(processes, "train", by_crew)
     odd = digits({"rewind": True})
     made = list(sweep.outcomes([*SPECS, odd], store))
     assert {outcome.spec for outcome in made} == set(SPECS) and asked == [odd]
@@ -128,5 +128,5 @@ def test_a_sweep_stacks_where_there_is_a_gpu_and_its_crew_trains_the_rest(store,
 def test_without_a_driver_no_stack_is_thought_of(store, monkeypatch):
     monkeypatch.setenv("PRUNING_DEVICE", "cpu")
     monkeypatch.setattr(stacks, "train", lambda *rest: pytest.fail("no GPU was asked for"))
-    monkeypatch.setattr(crew, "train", lambda specs, *rest: iter(()))
+    monkeypatch.setattr(processes, "train", lambda specs, *rest: iter(()))
     assert list(sweep.outcomes(SPECS, store)) == []

@@ -18,7 +18,7 @@ from core.network import Network
 from core.spec import RunSpec
 from core.store import Store
 from core.store.snapshot import Snapshot, TrainingState
-from core.views import scene, stage
+from core.views import scene, slider
 
 CUT = digits()
 WHOLE = digits(None, hidden=(24, 16, 12))
@@ -50,7 +50,7 @@ def atlas_of(spec, moment, criterion="activation-frequency", scope="global", dra
 
 def shown(spec, moment, criterion="activation-frequency", scope="global", controls=(), **options):
     made = atlas_of(spec, moment, criterion, scope, **options)
-    return *unpack(stage.blob(spec, moment, made, controls)), made
+    return *unpack(slider.blob(spec, moment, made, controls)), made
 
 
 def moment_of(network: Network, data: datasets.Dataset) -> Snapshot:
@@ -195,7 +195,7 @@ def test_the_header_says_whose_moment_it_is_and_how_much_there_is(store):
         about = header["layers"][layer]
         assert (about["name"], about["inputs"], about["units"]) == (f"Hidden {layer + 1}", inputs, units)
         assert (about["rows"], about["columns"]) == arrays[f"weight_{layer}"].shape == (units, inputs)
-    named = unpack(stage.blob(WHOLE, moment, made, label="Watched in class"))[0]
+    named = unpack(slider.blob(WHOLE, moment, made, label="Watched in class"))[0]
     assert named["run_label"] == "Watched in class"
 
 
@@ -284,7 +284,7 @@ def test_where_a_cut_network_answers_one_class_the_blob_says_which_and_nowhere_e
     for percent, answer in enumerate(arrays["answer"]):
         cut = table.masks(percent).apply(moment.state.network())
         said = np.unique(np.concatenate([cut.predict(data.x_valid), cut.predict(data.x_test)]))
-        assert (answer != stage.SEVERAL) == (said.size == 1)
+        assert (answer != slider.SEVERAL) == (said.size == 1)
         assert said.size > 1 or said[0] == answer
 
 
@@ -381,7 +381,7 @@ def test_layers_too_wide_for_the_eye_are_pooled_and_it_is_said():
             drawn = abs(int(arrays[f"weight_{layer}"][row, column]) - 128)
             assert abs(drawn - min(127, 127 * largest / scale)) <= 1
         np.testing.assert_array_equal(arrays[f"goes_{layer}"], made.goes[layer])  # neurons are never pooled
-    assert sum(about["rows"] * about["columns"] for about in header["layers"]) <= stage.MOST_PIXELS
+    assert sum(about["rows"] * about["columns"] for about in header["layers"]) <= slider.MOST_PIXELS
 
 
 def test_the_papers_network_with_all_its_controls_is_at_most_a_megabyte_and_a_half():
@@ -394,7 +394,7 @@ def test_the_papers_network_with_all_its_controls_is_at_most_a_megabyte_and_a_ha
         dataclasses.replace(made, choice=dataclasses.replace(made.choice, criterion="random-matched", draw=draw))
         for draw in range(5)
     ]
-    blob = stage.blob(spec, moment, made, [magnitude, *draws])
+    blob = slider.blob(spec, moment, made, [magnitude, *draws])
     header, arrays = unpack(blob)
     assert len(blob) <= 1_500_000
     assert {"pool", "top_3", "magnitude_own_0", "control_random-matched"} <= set(arrays)
@@ -421,7 +421,7 @@ def test_by_hand_is_counted_on_the_network_that_choose_gives(store, spec, criter
     )
     for hand in hands:
         for percent in (0, 30, 62, 90, 100):
-            found = stage.by_hand(network, made, data, percent, hand)
+            found = slider.by_hand(network, made, data, percent, hand)
             cut = masks.choose(scores, network, percent / 100, scope, by_hand=hand, **options)
             weights = [weight * kept for weight, kept in zip(network.weights, cut.kept, strict=True)]
             signal = data.x_test
@@ -438,15 +438,15 @@ def test_by_hand_is_counted_on_the_network_that_choose_gives(store, spec, criter
             if hand == masks.NOBODY:
                 assert sum(zeros) == made.zeros[percent] and right == made.correct[percent].sum()
     with pytest.raises(ValueError, match="there is no neuron 99 in hidden layer 1"):
-        stage.by_hand(network, made, data, 50, ByHand(killed=((0, 99),)))
+        slider.by_hand(network, made, data, 50, ByHand(killed=((0, 99),)))
     assert json.dumps(found)  # it goes to the browser
 
 
 def test_two_blobs_of_the_same_are_the_same_but_for_times(store):
     moment = store.snapshot(CUT.key())
     made = atlas_of(CUT, moment)
-    assert stage.blob(CUT, moment, made) == stage.blob(CUT, moment, atlas.from_bytes(made.to_bytes()))
-    assert stage.blob(CUT, moment, made)[:4] == scene.pack(*_parts(stage.blob(CUT, moment, made)))[:4]
+    assert slider.blob(CUT, moment, made) == slider.blob(CUT, moment, atlas.from_bytes(made.to_bytes()))
+    assert slider.blob(CUT, moment, made)[:4] == scene.pack(*_parts(slider.blob(CUT, moment, made)))[:4]
 
 
 def _parts(blob: bytes) -> tuple[dict, dict]:

@@ -9,12 +9,13 @@ import pytest
 from small import digits
 
 from core import collapse, datasets, experiment
-from core.claims import contest, equivalence, film, standing, verdicts
+from core.claims import pca, spectral_history, standing, verdicts
+from core.claims import penalty as penalties
 from core.spec import HandCut, PruningSpec, RunSpec
 from core.statistics import Verdict
 from core.store import Store
 from core.store.log import encoded
-from core.views import scoreboard
+from core.views import pca as pca_view
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -26,8 +27,8 @@ def finished(store: Store, spec: RunSpec) -> str:
 
 def words(store: Store, key: str) -> list[Verdict]:
     """The verdicts of the two claims that look at one run alone, as the pages ask for them."""
-    made, cuts = film.shoot(store, key), equivalence.cuts(store, store.open(key).spec, key)
-    return [film.verdict(made), equivalence.verdict(cuts, {})]
+    made, cuts = spectral_history.shoot(store, key), penalties.cuts(store, store.open(key).spec, key)
+    return [spectral_history.verdict(made), penalties.verdict(cuts, {})]
 
 
 def assert_no_verdict(store: Store, key: str, *said: str) -> None:
@@ -65,7 +66,7 @@ def test_what_diverges_is_judged_by_no_claim_whether_its_weights_are_numbers_or_
 def test_a_run_that_is_sound_has_no_objection(store, seed):
     key = finished(store, digits(seed=seed))
     assert len([line for line in store.log(key) if line["kind"] == "Pruned"]) == 3
-    assert standing.objection(store, key) == "" and film.shoot(store, key).objection == ""
+    assert standing.objection(store, key) == "" and spectral_history.shoot(store, key).objection == ""
 
 
 def test_a_run_that_gives_one_answer_to_everything_says_which(store):
@@ -127,16 +128,16 @@ def test_no_rule_is_without_that_question():
 
 def test_the_contest_of_a_network_that_answers_one_class_is_not_decided(store):
     spec = digits(max_epochs=4)
-    finished(store, spec), finished(store, contest.twin(spec))
-    held = contest.build(contest.pair(store, spec.key(), store))
+    finished(store, spec), finished(store, pca.twin(spec))
+    held = pca.build(pca.pair(store, spec.key(), store))
     labels = datasets.load("digits").y_test
-    sound = scoreboard.verdict(held, {}, labels, "rank")
+    sound = pca_view.verdict(held, {}, labels, "rank")
     assert sound.word != verdicts.UNKNOWN
     for name in ("pruned", "standard"):
         constant = replace(held, **{name: np.full_like(held.pruned, 8)})
-        found = scoreboard.verdict(constant, {}, labels, "rank")
+        found = pca_view.verdict(constant, {}, labels, "rank")
         assert found.word == verdicts.UNKNOWN and name in found.sentence
-    assert scoreboard.verdict(held, {}, labels, "rank", "It is none.").sentence == "It is none."
+    assert pca_view.verdict(held, {}, labels, "rank", "It is none.").sentence == "It is none."
 
 
 def test_a_contest_asks_about_the_standard_network_too(store):

@@ -8,20 +8,7 @@ import pytest
 import scipy.stats
 
 from core import statistics
-from core.statistics import (
-    OPEN,
-    Arm,
-    Claim,
-    Counted,
-    Paired,
-    Rule,
-    Share,
-    Source,
-    Unpaired,
-    judge,
-    pair,
-    paired,
-)
+from core.statistics import OPEN, Arm, Claim, Counted, Paired, Rule, Share, Source, Unpaired, judge, mcnemar, pair
 from core.statistics.coverage import coverage
 from core.statistics.decision import _needed
 from core.statistics.words import FAILS, HOLDS
@@ -486,7 +473,7 @@ def test_holm_on_a_card_worked_by_hand():
         asked.append(differing(SPREAD / np.std(SPREAD, ddof=1) + 0.5 + t / math.sqrt(10)))
     found = judge(asked, Rule(growth=())).decisions
     assert [each.chance for each in found] == pytest.approx(chances)
-    assert [each.corrected for each in found] == pytest.approx([0.03, 0.06, 0.06, 0.02]) == paired.holm(chances)
+    assert [each.corrected for each in found] == pytest.approx([0.03, 0.06, 0.06, 0.02]) == mcnemar.holm(chances)
     assert [each.word for each in found] == [HOLDS, OPEN, OPEN, HOLDS]
     assert [each.level for each in found] == pytest.approx([0.05 / 3, 0.05 / 2, 0.05 / 2, 0.05 / 4])
     assert judge(asked[1:2], Rule(growth=())).word == HOLDS  # alone it would do

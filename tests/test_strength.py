@@ -7,8 +7,8 @@ import pytest
 from small import digits
 
 from core import experiment
-from core.claims import strength
-from core.claims.strength import Search
+from core.claims import penalty_search
+from core.claims.penalty_search import Search
 from core.spec import PenaltySpec
 from core.store import Store
 
@@ -25,7 +25,7 @@ def searched(tmp_path_factory):
         told.append((search, share))
         return True
 
-    return source, store, strength.search(store, source, SPEC.key(), going, every=20), told
+    return source, store, penalty_search.search(store, source, SPEC.key(), going, every=20), told
 
 
 def nuclear_by_numpy(network) -> float:
@@ -37,7 +37,7 @@ def test_the_found_network_has_the_pruned_ones_nuclear_norm(searched):
     goal = nuclear_by_numpy(source.network(SPEC.key()))
     found = search.tries[search.found]
     assert search.goal == pytest.approx(goal, rel=1e-5) and not search.problem
-    assert found.nuclear == pytest.approx(goal, rel=strength.TOLERANCE)
+    assert found.nuclear == pytest.approx(goal, rel=penalty_search.TOLERANCE)
     network = store.network(found.key)
     assert nuclear_by_numpy(network) == pytest.approx(found.nuclear, rel=1e-4)
     assert found.test_accuracy == store.events(found.key)[-1].test_accuracy
@@ -64,21 +64,23 @@ def test_progress_tells_the_tries_as_they_come_and_what_is_stored_comes_at_once(
     assert counts == sorted(counts) and set(counts) == set(range(len(search.tries) + 1))
     assert all(0 <= share <= 1 for _, share in told) and told[-1][0] == search
     versions = {one.key: store.version(one.key) for one in search.tries}
-    assert strength.search(store, source, SPEC.key(), every=20) == search
+    assert penalty_search.search(store, source, SPEC.key(), every=20) == search
     assert versions == {one.key: store.version(one.key) for one in search.tries}
 
 
 def test_it_ends_when_nobody_wants_more(searched, tmp_path):
     source = searched[0]
-    assert strength.search(Store(tmp_path), source, SPEC.key(), lambda search, share: len(search.tries) < 2) is None
-    assert strength.search(Store(tmp_path), source, SPEC.key(), lambda search, share: share < 0.4) is None
+    assert (
+        penalty_search.search(Store(tmp_path), source, SPEC.key(), lambda search, share: len(search.tries) < 2) is None
+    )
+    assert penalty_search.search(Store(tmp_path), source, SPEC.key(), lambda search, share: share < 0.4) is None
 
 
 def test_a_goal_that_no_penalty_meets_is_said(searched, tmp_path):
     source = Store(tmp_path / "plain")
     plain = dataclasses.replace(SPEC, pruning=None, max_epochs=2)
     list(experiment.run(plain, source))
-    search = strength.search(Store(tmp_path / "tries"), source, plain.key())
+    search = penalty_search.search(Store(tmp_path / "tries"), source, plain.key())
     assert search.found == 0 and not search.problem  # it is its own try without a penalty
     larger = dataclasses.replace(search, goal=1.2 * search.goal, found=None)
     asked = []
@@ -87,7 +89,7 @@ def test_a_goal_that_no_penalty_meets_is_said(searched, tmp_path):
         asked.append(x)
         return float(np.log(search.tries[0].nuclear / larger.goal))
 
-    assert "no penalty is as weak" in strength._find(attempt) and asked == [0.0]
+    assert "no penalty is as weak" in penalty_search._find(attempt) and asked == [0.0]
 
 
 def test_unfinished_runs_and_foreign_files_are_refused_in_words(tmp_path):
@@ -96,16 +98,16 @@ def test_unfinished_runs_and_foreign_files_are_refused_in_words(tmp_path):
         if getattr(event, "epoch", 0) == 2:
             break
     with pytest.raises(ValueError, match="not finished"):
-        strength.search(store, store, SPEC.key())
+        penalty_search.search(store, store, SPEC.key())
     for content in (b"", b"{}", b"[]", Search(1.0, 2, 50).to_bytes().replace(b'"version": 1', b'"version": 0')):
         with pytest.raises(ValueError, match="not the result of a search"):
-            strength.from_bytes(content)
+            penalty_search.from_bytes(content)
 
 
 def test_the_result_comes_back_as_it_was_written(searched):
     search = searched[2]
-    assert strength.from_bytes(search.to_bytes()) == search
-    assert strength.from_bytes(Search(1.5, 3, 50, problem="why").to_bytes()) == Search(1.5, 3, 50, problem="why")
+    assert penalty_search.from_bytes(search.to_bytes()) == search
+    assert penalty_search.from_bytes(Search(1.5, 3, 50, problem="why").to_bytes()) == Search(1.5, 3, 50, problem="why")
 
 
 @pytest.mark.parametrize("goal, found", [(0.4, True), (1e-9, False), (0.999, True)])
@@ -116,8 +118,8 @@ def test_the_search_finds_any_goal_between_its_ends(goal, found):
     def attempt(x):
         asked.append(x)
         distance = np.log(max(1 / (1 + (50 * x) ** 1.5), 1e-4) / goal)
-        return 0.0 if abs(np.expm1(distance)) <= strength.TOLERANCE else float(distance)
+        return 0.0 if abs(np.expm1(distance)) <= penalty_search.TOLERANCE else float(distance)
 
-    problem = strength._find(attempt)
+    problem = penalty_search._find(attempt)
     assert (attempt(asked[-1]) == 0) is found and (problem == "") is found
     assert len(set(asked)) >= len(asked) - 1 and len(asked) < 20

@@ -10,13 +10,13 @@ from small import digits
 from core import experiment, sweep
 from core.atlas.shelf import Shelf
 from core.jobs import worker
-from core.judge import cards, results, study
-from core.judge.cards import ACHIEVED, FRESH_EPOCHS, FRESH_TARGET, METHOD, Setting
+from core.judge import questions, results, study
+from core.judge.questions import ACHIEVED, FRESH_EPOCHS, FRESH_TARGET, METHOD, Setting
 from core.judge.study import Kept, Study
 from core.sweep import NO_PRUNING, QUICK, grid
-from core.sweep.crew import Outcome
-from core.views import judgement
-from core.views.judgement import HERE
+from core.sweep.processes import Outcome
+from core.views import judge
+from core.views.judge import HERE
 
 TWO = Study("digits", (0.6,), 3, seeds=2, arms=(METHOD, "magnitude"))
 specs_of = results.specs
@@ -62,7 +62,7 @@ def by_arm(now: Kept, ratio=0.6) -> dict:
 
 
 def card(rows, at, **more):
-    return unpack(judgement.blob(list(rows), at, HERE, **more))[0]["cards"][0]
+    return unpack(judge.blob(list(rows), at, HERE, **more))[0]["cards"][0]
 
 
 def test_the_quick_set_is_ten_seeds_of_four_arms_seed_by_seed():
@@ -123,7 +123,7 @@ def test_a_run_that_fails_is_a_row_with_its_reason_and_can_be_tried_again(store,
         now = collect(store, one)[-1]
     bad = by_arm(now)["magnitude"]
     assert bad["test_accuracy"] == "" and "died twice" in bad["ended"]
-    found = unpack(judgement.blob(list(now.rows), one.setting, HERE, arms=one.arms))[0]
+    found = unpack(judge.blob(list(now.rows), one.setting, HERE, arms=one.arms))[0]
     assert found["failed"] == ["Seed 0 of magnitude failed: the process that trained it died twice."]
     again = collect(store, one)[-1]
     assert all(row["test_accuracy"] != "" for row in again.rows) and len(again.rows) == 2
@@ -204,7 +204,7 @@ def test_claims_2_to_4_are_judged_on_the_sets_own_runs(store):
     row = by_arm(now)[METHOD]
     assert row["low_rank"] and row["penalty"] and by_arm(now)["random-matched"]["penalty"]
     assert all(isinstance(row[name.replace("-", "_")], float) for name in results.REDUCED)
-    words = [c["headline"] for c in unpack(judgement.blob(list(now.rows), asked.setting, HERE))[0]["cards"]]
+    words = [c["headline"] for c in unpack(judge.blob(list(now.rows), asked.setting, HERE))[0]["cards"]]
     assert all(word.startswith("can't tell yet") for word in words)
 
 
@@ -274,4 +274,4 @@ def test_a_row_whose_run_cannot_be_named_is_refused():
         results.spec_of(row, [row])
     with pytest.raises(ValueError, match="the arm 'x' is unknown"):
         results.spec_of(row | {"arm": "x"}, [])
-    assert set(study.ARMS) == {*specs_of(TWO.setting, 0), *cards.WHOLE}
+    assert set(study.ARMS) == {*specs_of(TWO.setting, 0), *questions.WHOLE}

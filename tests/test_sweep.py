@@ -18,7 +18,7 @@ from core import datasets, experiment, sweep
 from core.events import EpochEnded, Finished
 from core.spec import PenaltySpec, PruningSpec, RunSpec
 from core.store import Store, StoreError
-from core.sweep import crew, grid, outcomes, run_many
+from core.sweep import grid, outcomes, processes, run_many
 
 REPOSITORY = Path(__file__).parents[1]
 SPECS = [digits(max_epochs=2, seed=seed) for seed in range(3)]
@@ -35,7 +35,7 @@ def noted(spec, root):
     Path(root).mkdir(exist_ok=True)
     with open(Path(root) / "starts.txt", "a") as file:
         file.write(f"{spec.seed} {stored} {os.getpid()}\n")
-    return crew.trained(spec, root)
+    return processes.trained(spec, root)
 
 
 def deadly(spec, root):
@@ -51,7 +51,7 @@ def deadly(spec, root):
 def broken(spec, root):
     if spec.seed == 1:
         raise OSError("the disk is on fire")
-    return crew.trained(spec, root)
+    return processes.trained(spec, root)
 
 
 def epochs(store, spec) -> int:
@@ -111,7 +111,7 @@ def test_the_numbers_are_those_of_a_run_alone(swept):
 
 def test_what_is_stored_comes_first_and_is_not_trained(swept, monkeypatch):
     store, results = swept
-    monkeypatch.setattr(crew, "trained", noted)
+    monkeypatch.setattr(processes, "trained", noted)
     new = digits(max_epochs=1, seed=9)
     again = list(outcomes([new, *SPECS], store, n_jobs=1))
     assert [outcome.spec for outcome in again] == [*SPECS, new]
@@ -122,7 +122,7 @@ def test_what_is_stored_comes_first_and_is_not_trained(swept, monkeypatch):
 
 
 def test_what_is_asked_twice_runs_once(store, monkeypatch):
-    monkeypatch.setattr(crew, "trained", noted)
+    monkeypatch.setattr(processes, "trained", noted)
     twice = [*SPECS[:2], *SPECS[:2], replace(SPECS[0])]
     assert len(list(outcomes(twice, store, n_jobs=2))) == 2 and len(starts(store)) == 2
 
@@ -137,7 +137,7 @@ def test_a_stored_run_that_was_damaged_is_made_again(swept):
 
 
 def test_a_sweep_can_be_left_and_taken_up_again(store, monkeypatch, gates):
-    monkeypatch.setattr(crew, "trained", noted)
+    monkeypatch.setattr(processes, "trained", noted)
     for spec in LONG[1:]:
         gates.hold(spec.key(), 2)
     sweeping = run_many(LONG, store, n_jobs=2)
@@ -197,12 +197,12 @@ def test_an_exception_nobody_foresaw_is_a_row_too(store, monkeypatch):
         raise OSError("the disk is on fire")
 
     monkeypatch.setattr(experiment, "run", burning)
-    finished, reason = crew.trained(SPECS[0], str(store.root))
+    finished, reason = processes.trained(SPECS[0], str(store.root))
     assert finished is None and "OSError: the disk is on fire" in reason
 
 
 def test_a_worker_that_cannot_even_answer_is_a_row(store, monkeypatch):
-    monkeypatch.setattr(crew, "trained", broken)
+    monkeypatch.setattr(processes, "trained", broken)
     rows = {outcome.spec.seed: outcome for outcome in outcomes(SPECS, store, n_jobs=2)}
     assert rows[0].finished and rows[2].finished and "on fire" in rows[1].reason
 
@@ -244,7 +244,7 @@ def killing(store, gates, condition) -> threading.Thread:
 
 
 def test_a_killed_worker_costs_nothing_that_was_stored(store, monkeypatch, tmp_path, gates):
-    monkeypatch.setattr(crew, "trained", noted)
+    monkeypatch.setattr(processes, "trained", noted)
     killer = killing(store, gates, lambda begun: begun[0] if begun else None)
     rows = list(outcomes(LONG, store, n_jobs=2))
     killer.join()
@@ -257,7 +257,7 @@ def test_a_killed_worker_costs_nothing_that_was_stored(store, monkeypatch, tmp_p
 
 
 def test_a_spec_that_kills_its_worker_twice_is_a_row_that_says_so(store, monkeypatch):
-    monkeypatch.setattr(crew, "trained", deadly)
+    monkeypatch.setattr(processes, "trained", deadly)
     bad = digits(None, max_epochs=30, seed=DEADLY)
     rows = {row.spec: row for row in outcomes([bad, *SPECS], store, n_jobs=2)}
     assert all(rows[spec].finished for spec in SPECS) and len(rows) == 4
@@ -268,7 +268,7 @@ def test_a_spec_that_kills_its_worker_twice_is_a_row_that_says_so(store, monkeyp
 
 
 def test_one_process_alone_is_no_exception(store, monkeypatch):
-    monkeypatch.setattr(crew, "trained", deadly)
+    monkeypatch.setattr(processes, "trained", deadly)
     bad = digits(None, max_epochs=30, seed=DEADLY)
     rows = {row.spec: row for row in outcomes([bad, SPECS[0]], store, n_jobs=1)}
     assert rows[SPECS[0]].finished and "died twice" in rows[bad].reason
@@ -276,7 +276,7 @@ def test_one_process_alone_is_no_exception(store, monkeypatch):
 
 def test_a_killed_worker_without_a_store(monkeypatch, tmp_path):
     folder = Store(tmp_path)
-    monkeypatch.setattr(crew, "trained", _without_store(str(tmp_path)))
+    monkeypatch.setattr(processes, "trained", _without_store(str(tmp_path)))
     rows = list(outcomes(SPECS, None, n_jobs=2))
     assert sorted(row.spec.seed for row in rows) == [0, 1, 2] and all(row.finished for row in rows)
     assert (folder.root / "died").is_file()
@@ -292,7 +292,7 @@ class _without_store:
         try:
             (self.folder / "died").touch(exist_ok=False)
         except FileExistsError:
-            return crew.trained(spec, root)
+            return processes.trained(spec, root)
         os.kill(os.getpid(), signal.SIGKILL)
 
 

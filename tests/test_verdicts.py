@@ -5,9 +5,9 @@ import pytest
 from small import digits, network
 
 from core import criteria, experiment, masks, spectra
-from core.claims import shrinkage, verdicts
+from core.claims import spectral_models, verdicts
 from core.claims.verdicts import CutOfLayer
-from core.masks import chance
+from core.masks import random_cuts
 from core.network import Network
 from core.spec import RunSpec
 from core.statistics.words import FAILS, HOLDS, IN_PART, UNKNOWN
@@ -36,11 +36,11 @@ def judged(cuts, per, seed=99):
     """What pages do: the two verdicts on cuts [(network before, masks after)]."""
     draw, layers, likenesses = rng(seed), [], []
     for before, kept in cuts:
-        random = chance.cuts(before, kept, per, draw)
+        random = random_cuts.cuts(before, kept, per, draw)
         layers += verdicts.layers_of_cut(before, kept, random)
         for weight, mask, values in zip(before.weights[:-1], kept, random, strict=False):
             was, now = (spectra.spectrum(each).values for each in (weight, np.where(mask, weight, np.float32(0))))
-            likenesses.append(shrinkage.compare(was, now, values))
+            likenesses.append(spectral_models.compare(was, now, values))
     return verdicts.low_rank(layers), verdicts.penalty(likenesses), layers
 
 
@@ -206,15 +206,15 @@ def test_the_sentences_on_rank_read_well():
 def test_only_layers_that_got_narrower_and_live_are_judged():
     net = network(0, (8, 6, 5, 4, 2))
     kept = without(net, 1, [0, 1])  # the second layer loses rows, the third columns; the first nothing
-    random = chance.cuts(net, kept, "neuron", rng())
+    random = random_cuts.cuts(net, kept, "neuron", rng())
     found = verdicts.layers_of_cut(net, kept, random)
     assert [(each.layer, each.live_out, each.live_in, each.rank) for each in found] == [(1, 3, 6, 3), (2, 4, 3, 3)]
     np.testing.assert_allclose(found[0].random_stable, spectra.stable_rank(random[1]))
     np.testing.assert_allclose(found[0].random_effective, spectra.effective_rank(random[1]))
     dead = without(net, 1, [0, 1, 2, 3, 4])
-    assert verdicts.layers_of_cut(net, dead, chance.cuts(net, dead, "neuron", rng())) == []
+    assert verdicts.layers_of_cut(net, dead, random_cuts.cuts(net, dead, "neuron", rng())) == []
     nothing = [weight != 0 for weight in net.weights]
-    assert verdicts.layers_of_cut(net, nothing, chance.cuts(net, nothing, "neuron", rng())) == []
+    assert verdicts.layers_of_cut(net, nothing, random_cuts.cuts(net, nothing, "neuron", rng())) == []
 
 
 def test_without_a_narrower_layer_rank_cannot_be_judged():
@@ -229,10 +229,10 @@ def likenesses(shipped, change):
     """Of the shipped run's cuts, had each of them done `change` to the singular values instead."""
     found = []
     for before, kept in shipped:
-        random = chance.cuts(before, kept, "neuron", rng(), 9)
+        random = random_cuts.cuts(before, kept, "neuron", rng(), 9)
         for weight, values in zip(before.weights[:-1], random, strict=False):
             was = spectra.spectrum(weight).values.astype(float)
-            found.append(shrinkage.compare(was, change(was), values))
+            found.append(spectral_models.compare(was, change(was), values))
     return found
 
 
@@ -253,7 +253,7 @@ def test_a_soft_threshold_is_like_a_penalty_and_nothing_else_is(shipped, name, w
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.8])
 def test_any_soft_threshold_is_recognised_with_a_little_noise_too(shipped, share):
     def change(values):
-        new = shrinkage.soft(values, (1 - share) * values.sum())[1]
+        new = spectral_models.soft(values, (1 - share) * values.sum())[1]
         return np.sort(new * rng(1).normal(1, 0.005, new.size))[::-1]
 
     assert verdicts.penalty(likenesses(shipped, change)).word == HOLDS
@@ -268,7 +268,7 @@ BEFORE = np.linspace(9, 1, 20)
 
 
 def likeness(after, random=None):
-    return shrinkage.compare(BEFORE, after, np.tile(BEFORE / 9, (3, 1)) if random is None else random)
+    return spectral_models.compare(BEFORE, after, np.tile(BEFORE / 9, (3, 1)) if random is None else random)
 
 
 SOFT, SCALED = np.maximum(BEFORE - 3, 0), 0.5 * BEFORE
@@ -286,8 +286,8 @@ def test_a_soft_threshold_must_beat_every_rival_clearly():
 
 
 def test_what_cannot_be_told_apart_is_left_out():
-    one_value = shrinkage.compare(np.array([4.0]), np.array([3.0]), np.array([[2.0]]))
-    flat = shrinkage.compare(np.full(5, 4.0), np.full(5, 3.0), np.full((2, 5), 1.0))
+    one_value = spectral_models.compare(np.array([4.0]), np.array([3.0]), np.array([[2.0]]))
+    flat = spectral_models.compare(np.full(5, 4.0), np.full(5, 3.0), np.full((2, 5), 1.0))
     dead = likeness(np.zeros(20), np.zeros((3, 20)))
     assert [verdicts.like_a_penalty(each) for each in (one_value, flat, dead)] == [None] * 3
     found = verdicts.penalty([one_value, flat, dead, None])
@@ -308,7 +308,7 @@ def test_the_sentences_on_a_penalty_read_well():
         "none of 2 cases (one layer after one cut). Typically it leaves 35 % of the change unexplained; shrinking all by one "
         "factor leaves 0 %."
     )
-    grown = shrinkage.compare(BEFORE, 1.2 * BEFORE, np.tile(BEFORE, (3, 1)))
+    grown = spectral_models.compare(BEFORE, 1.2 * BEFORE, np.tile(BEFORE, (3, 1)))
     assert verdicts.penalty([grown]).sentence.endswith("In 1 the sum even rose, which no penalty does.")
 
 

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from core import criteria, datasets, masks
-from core.claims import contest
-from core.claims.comparisons import (
+from core.claims import pca
+from core.claims.agreement_rows import (
     CRITERIA,
     FOLDER,
     MATCHED,
@@ -149,7 +149,7 @@ def between(one: Trained, other: Trained, ratio: float) -> Iterator[Comparison]:
 
 def spec_of(dataset: str, seed: int) -> RunSpec:
     """The unpruned network of a seed, the very run that the page Judge compares arms with."""
-    return contest.twin(RunSpec(dataset=dataset, seed=seed))
+    return pca.twin(RunSpec(dataset=dataset, seed=seed))
 
 
 def make(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from core import spectra
-from core.claims import contest
+from core.claims import pca
 from core.lowrank import Decomposition
 from core.network import Network
 
@@ -71,7 +71,7 @@ def factored(standard: Network, arm: Sequence[Decomposition], ranks: Sequence[in
     """The standard network with its hidden layers reduced to these ranks, as factors of which each has half of every singular
     value: so both learn at the same pace. PCA's mean is one more term. With the largest rank a layer stays whole."""
     weights, biases, linear = [], [], []
-    plain = contest.reduced(standard, arm, ranks)
+    plain = pca.reduced(standard, arm, ranks)
     for weight, bias, each, k in zip(plain.weights, plain.biases, arm, ranks, strict=False):
         if k < each.most:
             right, left = _balanced(each, int(k))
@@ -126,12 +126,12 @@ class Retrained:
         """The file's content: a compressed .npz without pickled objects."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-        return contest.packed({name: value for name, value in values.items() if name not in arrays}, arrays)
+        return pca.packed({name: value for name, value in values.items() if name not in arrays}, arrays)
 
 
 def from_bytes(content: bytes) -> Retrained:
     """The Retrained in a file's content. Raises ValueError if it is not one."""
-    header, arrays = contest.unpacked(content)
+    header, arrays = pca.unpacked(content)
     try:
         return Retrained(**header, **arrays)
     except TypeError as error:

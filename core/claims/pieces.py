@@ -6,32 +6,32 @@ All take the cache's root and a run's key, so that any process of a sweep can ma
 from __future__ import annotations
 
 from core.atlas.shelf import Shelf
-from core.claims import contest, equivalence, factors, film, retraining, strength
+from core.claims import factors, pca, penalty, penalty_search, retraining, spectral_history
 from core.store import Store
 
 
 def hold_contest(root: str, key: str) -> None:
     """The PCA contest of a pruned run with its twin."""
     store, shelf = Store(root), Shelf(root)
-    if contest.load(shelf, key) is None:
-        shelf.write(key, contest.NAME, contest.build(contest.pair(store, key, store)).to_bytes())
+    if pca.load(shelf, key) is None:
+        shelf.write(key, pca.NAME, pca.build(pca.pair(store, key, store)).to_bytes())
 
 
 def retrain(root: str, key: str, matching: str, arm: str) -> None:
     """One reduction of the contest, trained on with its rank held."""
     store, shelf, name = Store(root), Shelf(root), factors.name(matching, arm)
     if not factors.complete(shelf.read(key, name)):
-        *_, last = retraining.arms(contest.pair(store, key, store), matching, (arm,))
+        *_, last = retraining.arms(pca.pair(store, key, store), matching, (arm,))
         shelf.write(key, name, last.to_bytes())
 
 
 def search_strength(root: str, key: str) -> None:
     """The penalty that ends with the run's nuclear norm. Of the tries only starts and ends are kept."""
     store, shelf = Store(root), Shelf(root)
-    known = strength.load(shelf, key)
+    known = penalty_search.load(shelf, key)
     if known is None or known.found is None:
-        found = strength.search(store, store, key)
-        shelf.write(key, strength.NAME, found.to_bytes())
+        found = penalty_search.search(store, store, key)
+        shelf.write(key, penalty_search.NAME, found.to_bytes())
         for one in found.tries:
             store.thin(one.key)
 
@@ -39,10 +39,14 @@ def search_strength(root: str, key: str) -> None:
 def draw_random_cuts(root: str, key: str) -> None:
     """The random cuts beside every cut of the run, for both claims that need them."""
     store, shelf = Store(root), Shelf(root)
-    made, spec = film.keep(store, shelf, key), store.open(key).spec
-    film.put(shelf, made.with_chances([film.random_cuts(store, spec, key, e) for e in film.lacking(made)]), made)
-    cuts = equivalence.cuts(store, spec, key)
-    drawn = equivalence.load(shelf, key, cuts)
+    made, spec = spectral_history.keep(store, shelf, key), store.open(key).spec
+    spectral_history.put(
+        shelf,
+        made.with_chances([spectral_history.random_cuts(store, spec, key, e) for e in spectral_history.lacking(made)]),
+        made,
+    )
+    cuts = penalty.cuts(store, spec, key)
+    drawn = penalty.load(shelf, key, cuts)
     if drawn is None or len(drawn) < len(cuts):
-        drawn = {cut.epoch: equivalence.summed_up(cut, equivalence.draw(store, spec, key, cut.epoch)) for cut in cuts}
-        shelf.write(key, equivalence.NAME, equivalence.to_bytes(drawn))
+        drawn = {cut.epoch: penalty.summed_up(cut, penalty.draw(store, spec, key, cut.epoch)) for cut in cuts}
+        shelf.write(key, penalty.NAME, penalty.to_bytes(drawn))

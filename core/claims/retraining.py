@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from core import spectra
-from core.claims import contest, factors
-from core.claims.contest import ARMS, Pair
+from core.claims import factors, pca
 from core.claims.factors import Factored, Retrained
+from core.claims.pca import ARMS, Pair
 from core.experiment.training import Trainer
 from core.lowrank import Decomposition
 from core.store.snapshot import TrainingState
@@ -26,9 +26,9 @@ def arms(
     """Trains the wanted reductions at a matching, one after the other; each is told before its training and after every epoch.
 
     `going` hears the share done, 0..1, and may answer False: then it ends early. Raises ValueError on an unknown matching."""
-    layers = contest.layers(of.pruned)
-    ranks = {arm: contest.matched_ranks(layers, matching, arm) for arm in wanted}
-    found = contest.decompositions(of.standard, of.data)
+    layers = pca.layers(of.pruned)
+    ranks = {arm: pca.matched_ranks(layers, matching, arm) for arm in wanted}
+    found = pca.decompositions(of.standard, of.data)
     for place, arm in enumerate(wanted):
 
         def still(share: float, place: int = place) -> bool:
@@ -56,7 +56,7 @@ def retrain(
     yield told.now(state)
     if not epochs:
         return
-    spec = dataclasses.replace(contest.twin(of.spec), penalty=None)
+    spec = dataclasses.replace(pca.twin(of.spec), penalty=None)
     trainer = Trainer(of.data, [spec], [state], linear=network.linear)
     for done, number in enumerate(epochs):
         for share in trainer.epoch(number):

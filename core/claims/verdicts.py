@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core import spectra
-from core.claims.shrinkage import Likeness
-from core.masks import chance
+from core.claims.spectral_models import Likeness
+from core.masks import random_cuts
 from core.network import Network
-from core.statistics.paired import REDUCTIONS, RETRAINED, SURE, Pair, pairs
+from core.statistics.mcnemar import REDUCTIONS, RETRAINED, SURE, Pair, pairs
 from core.statistics.words import FAILS, HOLDS, IN_PART, MOST, UNKNOWN, Verdict, percent
 
 WORDS = (HOLDS, IN_PART, FAILS, UNKNOWN)
@@ -63,8 +63,8 @@ LOW_RANK = (
     "A case is one hidden layer right after one cut that made it narrower. Its rank cannot be above the number of living "
     "neurons on its thinner side, whichever neurons go, so a rank that falls with that number is no news. A case counts as "
     f"lower if its rank is at most {percent(WIDTH)} of that number, or if its effective rank or its stable rank is below "
-    f"each of {chance.DRAWS} random cuts that take as many neurons (or weights) from each layer, and at least {percent(LOWER)} "
-    f"below their mean. By chance a random cut looks lower at most once in {(chance.DRAWS + 1) // 2} cases. "
+    f"each of {random_cuts.DRAWS} random cuts that take as many neurons (or weights) from each layer, and at least "
+    f"{percent(LOWER)} below their mean. By chance a random cut looks lower at most once in {(random_cuts.DRAWS + 1) // 2} cases. "
     + _SHARES.replace("no case to judge", f"fewer than {LEAST} cases")
     + NO_RUN
 )

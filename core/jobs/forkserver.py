@@ -18,7 +18,13 @@ import sys
 
 from core.jobs.processes import LENGTH
 
-LOADED = ("core.experiment", "core.claims.film", "core.atlas.surveys", "core.claims.retraining", "sklearn.datasets")
+LOADED = (
+    "core.experiment",
+    "core.claims.spectral_history",
+    "core.atlas.surveys",
+    "core.claims.retraining",
+    "sklearn.datasets",
+)
 
 
 def main(descriptor: int) -> None:

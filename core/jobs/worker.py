@@ -30,7 +30,7 @@ def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """One run, and the branches that people make of it on the way. Raises what experiment.run raises."""
     from core import experiment
     from core.atlas.shelf import Shelf
-    from core.claims import film
+    from core.claims import spectral_history
     from core.events import Finished, Notice
     from core.spec import RunSpec
     from core.store import Store, branching
@@ -54,7 +54,7 @@ def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
         if steer.prune_to is None or steer.stopping:
             if isinstance(last, Finished):
                 with contextlib.suppress(ValueError):  # the run is whole without its film, which can be made again
-                    film.keep(store, Shelf(task["root"]), spec.key())
+                    spectral_history.keep(store, Shelf(task["root"]), spec.key())
                 say("done", reason=last.reason)
             else:
                 say("stopped", epoch=last.epoch)
@@ -168,16 +168,16 @@ def retrain_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
 def contest_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """The PCA contest of a pruned run and its twin."""
     from core.atlas.shelf import Shelf
-    from core.claims import contest
+    from core.claims import pca
     from core.store import Store
 
     say("state", state="building", epoch=0)
-    both = contest.pair(Store(task["source"]), task["run"], Store(task["twin_source"]))
+    both = pca.pair(Store(task["source"]), task["run"], Store(task["twin_source"]))
     going = _Going(inbox, say, key=task.get("key"))
-    made = contest.build(both, going)
+    made = pca.build(both, going)
     if made is not None:
         shelf = Shelf(task["root"], of=task["source"])
-        shelf.write(task["run"], contest.NAME, made.to_bytes())
+        shelf.write(task["run"], pca.NAME, made.to_bytes())
         shelf.keep_within(Store(task["root"]).quota)
     going.end("the contest is held")
 
@@ -185,13 +185,13 @@ def contest_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
 def factors_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """The reductions of a contest at one matching, trained on with their rank held; what is complete is left as it is."""
     from core.atlas.shelf import Shelf
-    from core.claims import contest, factors, retraining
+    from core.claims import factors, pca, retraining
     from core.store import Store
 
     shelf, run, matching = Shelf(task["root"], of=task["source"]), task["run"], task["matching"]
     say("state", state="building", epoch=0)
-    both = contest.pair(Store(task["source"]), run, Store(task["twin_source"]))
-    left = tuple(arm for arm in contest.ARMS if not factors.complete(shelf.read(run, factors.name(matching, arm))))
+    both = pca.pair(Store(task["source"]), run, Store(task["twin_source"]))
+    left = tuple(arm for arm in pca.ARMS if not factors.complete(shelf.read(run, factors.name(matching, arm))))
     going = _Going(inbox, say, key=task.get("key"))
     for number, one in enumerate(retraining.arms(both, matching, left, going), start=1):
         shelf.write(run, factors.name(matching, one.arm), one.to_bytes())
@@ -202,24 +202,24 @@ def factors_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
 def strength_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """The penalty whose network ends with a pruned run's nuclear norm: every try is put on the shelf as soon as it is made."""
     from core.atlas.shelf import Shelf
-    from core.claims import strength
+    from core.claims import penalty_search
     from core.store import Store
 
     store, shelf = Store(task["root"]), Shelf(task["root"], of=task["source"])
     hears = _Going(inbox, say, key=task.get("key"))
 
-    def going(search: strength.Search, share: float) -> bool:
+    def going(search: penalty_search.Search, share: float) -> bool:
         if len(search.tries) > hears.made:
             hears.made = len(search.tries)
-            shelf.write(task["run"], strength.NAME, search.to_bytes())
+            shelf.write(task["run"], penalty_search.NAME, search.to_bytes())
             store.thin(search.tries[-1].key)  # its start and its end are all that is ever looked at
             say("epoch", epoch=hears.made, cut=False)
         return hears(share)
 
     say("state", state="building", epoch=0)
-    found = strength.search(store, Store(task["source"]), task["run"], going)
+    found = penalty_search.search(store, Store(task["source"]), task["run"], going)
     if found is not None:
-        shelf.write(task["run"], strength.NAME, found.to_bytes())
+        shelf.write(task["run"], penalty_search.NAME, found.to_bytes())
         shelf.keep_within(store.quota)
     hears.end("the search for λ is over")
 

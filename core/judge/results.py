@@ -21,12 +21,13 @@ import numpy as np
 from core import collapse, criteria, datasets, spectra
 from core.arithmetic import UNRECORDED
 from core.atlas.shelf import Shelf
-from core.claims import contest, equivalence, factors, film, standing
+from core.claims import factors, pca, spectral_history, standing
+from core.claims import penalty as penalties
 from core.datasets import Dataset
-from core.judge import cards
-from core.judge.cards import FRESH_EPOCHS, FRESH_TARGET, METHOD, Row, Setting
+from core.judge import questions
+from core.judge.questions import FRESH_EPOCHS, FRESH_TARGET, METHOD, Row, Setting
 from core.spec import BASELINES, PruningSpec, RunSpec
-from core.statistics.paired import REDUCTIONS, RETRAINED
+from core.statistics.mcnemar import REDUCTIONS, RETRAINED
 from core.store import Store, StoreError
 from core.sweep import outcomes
 
@@ -48,7 +49,7 @@ def specs(setting: Setting, seed: int) -> dict[str, RunSpec]:
     plans |= {name: replace(plan, **changes) for name, (changes, _) in BASELINES.items()}
     how = {} if setting.length is None else {"ending": "epochs", "max_epochs": setting.length}
     runs = {name: RunSpec(dataset=setting.dataset, seed=seed, pruning=one, **how) for name, one in plans.items()}
-    return runs | {NO_PRUNING: contest.twin(runs[METHOD])}
+    return runs | {NO_PRUNING: pca.twin(runs[METHOD])}
 
 
 def fresh(store: Store, spec: RunSpec) -> dict[str, RunSpec]:
@@ -141,23 +142,23 @@ def _after_the_last_cut(store: Store, key: str, data: Dataset) -> float | str:
 
 
 def _judged(store: Store, shelf: Shelf, key: str, spec: RunSpec) -> Row:
-    made = film.load(shelf, key)
-    if made is None or spec.pruning is None or film.lacking(made):
+    made = spectral_history.load(shelf, key)
+    if made is None or spec.pruning is None or spectral_history.lacking(made):
         return {"low_rank": "", "penalty": ""}
-    verdict = film.verdict(made, standing.objection(store, key))
-    cuts = equivalence.cuts(store, spec, key)
-    drawn = equivalence.load(shelf, key, cuts)  # the page on low rank keeps a film without them
-    penalty = "" if drawn is None or len(drawn) < len(cuts) else equivalence.verdict(cuts, drawn).word
+    verdict = spectral_history.verdict(made, standing.objection(store, key))
+    cuts = penalties.cuts(store, spec, key)
+    drawn = penalties.load(shelf, key, cuts)  # the page on low rank keeps a film without them
+    penalty = "" if drawn is None or len(drawn) < len(cuts) else penalties.verdict(cuts, drawn).word
     return {"low_rank": verdict.word, "penalty": penalty}
 
 
 def _reduced(shelf: Shelf, key: str, labels: np.ndarray) -> Row:
     found: Row = {name.replace("-", "_"): "" for name in REDUCED}
-    held = contest.load(shelf, key)
+    held = pca.load(shelf, key)
     if held is None:
         return found
     right = held.right(labels, "rank")
-    for arm in contest.ARMS:
+    for arm in pca.ARMS:
         found[arm] = round(100 * float(right[arm].mean()), 2)
         trained = shelf.read(key, factors.name("rank", arm))
         if factors.complete(trained):
@@ -214,9 +215,9 @@ def main() -> None:
 
 def _say_cards() -> None:
     rows = shipped()
-    for setting in cards.settings(rows):
-        for claim, words in cards.CLAIMS.items():
-            found = cards.card(claim, setting.of(rows))
+    for setting in questions.settings(rows):
+        for claim, words in questions.CLAIMS.items():
+            found = questions.card(claim, setting.of(rows))
             _say(f"\n{setting.dataset}, {100 * setting.ratio:g} %, {setting.rounds} rounds. {words}: {found.headline}")
             for decision in found.decisions:
                 _say(f"  {decision.sentence}")
@@ -241,7 +242,7 @@ def _pieces(store: Store, there: list[tuple[str, RunSpec]], *, contests: bool) -
     for arm, spec in there:
         if arm == METHOD and contests:
             yield joblib.delayed(pieces.hold_contest)(root, spec.key())
-            for reduction in contest.ARMS:
+            for reduction in pca.ARMS:
                 yield joblib.delayed(pieces.retrain)(root, spec.key(), "rank", reduction)
         if arm in JUDGED:
             yield joblib.delayed(pieces.draw_random_cuts)(root, spec.key())

@@ -15,9 +15,9 @@ from typing import Any
 import joblib
 
 from core.atlas.shelf import Shelf
-from core.claims import contest
-from core.judge import cards, results
-from core.judge.cards import ACHIEVED, METHOD, NEAR, Row, Setting
+from core.claims import pca
+from core.judge import questions, results
+from core.judge.questions import ACHIEVED, METHOD, NEAR, Row, Setting
 from core.spec import RunSpec
 from core.statistics import Rule
 from core.store import Store
@@ -25,7 +25,7 @@ from core.sweep import QUICK, outcomes
 
 FILE = "runs-v2.json"
 TRIES = 6  # how often what is asked of an arm is adjusted until what it achieves agrees
-FRESH = cards.WHOLE
+FRESH = questions.WHOLE
 ARMS = (*results.CRITERIA, *results.BASELINES, results.NO_PRUNING, *FRESH)
 # 80, 85 and 90 % are the paper's; beyond it networks 2, 4, 8, 16 and 32 times smaller.
 RATIOS = (0.5, 0.75, 0.8, 0.85, 0.875, 0.9, 0.9375, 0.96875)
@@ -41,7 +41,7 @@ class Study:
     ratios: tuple[float, ...] = (0.8,)
     rounds: int = 5
     budget: str = "total"
-    matched: str = cards.REQUESTED
+    matched: str = questions.REQUESTED
     length: int | None = None
     seeds: int = Rule.seeds
     arms: tuple[str, ...] = QUICK
@@ -58,8 +58,10 @@ class Study:
             )
         if self.more and not {METHOD, results.NO_PRUNING} <= set(self.arms):
             raise ValueError(f"claims 2 to 4 are about {METHOD} beside {results.NO_PRUNING!r}: add both to the arms")
-        if self.matched not in cards.MATCHINGS:
-            raise ValueError(f"{self.matched!r} is no way to match ratios: allowed are {', '.join(cards.MATCHINGS)}")
+        if self.matched not in questions.MATCHINGS:
+            raise ValueError(
+                f"{self.matched!r} is no way to match ratios: allowed are {', '.join(questions.MATCHINGS)}"
+            )
         if not self.ratios or not isinstance(self.seeds, int) or self.seeds < 1:
             raise ValueError(f"{len(self.ratios)} ratios and {self.seeds!r} seeds came: give at least one of each")
         for ratio in self.ratios:
@@ -300,7 +302,7 @@ class _Collection:
             twin = (place[0], results.NO_PRUNING, place[2])
             if place[1] == METHOD and twin in self.specs:
                 yield place, "hold_contest", (root, key)
-                for reduction in contest.ARMS:
+                for reduction in pca.ARMS:
                     yield place, "retrain", (root, key, "rank", reduction)
 
 

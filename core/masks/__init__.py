@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.masks import queues
+from core.masks import ranking
 from core.network import Network
 
 SCOPES = {
@@ -88,7 +88,7 @@ def choose(
     if count is not None and count < 0:
         raise ValueError(f"count {count} is negative: it is how many more weights go")
     check(scope, redundancy)
-    steps = queues.protect(queues.places(scores, network, scope), scores, network, min_units)
+    steps = ranking.protect(ranking.places(scores, network, scope), scores, network, min_units)
     if scope == "global":
         kept = _cut_globally(steps, network, ratio, count, redundancy)
     else:
@@ -108,12 +108,12 @@ def below_deviation(
     """
     if any(np.ndim(score) != 1 for score in scores):
         raise ValueError("the threshold variant cuts neurons: choose a neuron criterion, such as activation-frequency")
-    steps = queues.protect(queues.places(scores, network, "global"), scores, network, min_units)
+    steps = ranking.protect(ranking.places(scores, network, "global"), scores, network, min_units)
     kept = [weight != 0 for weight in network.weights]
     for layer, (score, alive) in enumerate(zip(scores, network.alive(), strict=True)):
         if alive.any():
             low = alive & (score < score[alive].mean() - k * score[alive].std())
-            kept[layer][low] &= steps[layer][low] == queues.NEVER
+            kept[layer][low] &= steps[layer][low] == ranking.NEVER
     return of_kept(propagate(kept, network, redundancy), None)
 
 
@@ -156,7 +156,7 @@ def _cut_globally(
     steps: list[np.ndarray], network: Network, ratio: float | None, count: int | None, redundancy: str
 ) -> list[np.ndarray]:
     if count is not None:
-        queue = np.concatenate([step[(step >= 0) & (step != queues.NEVER)] for step in steps])
+        queue = np.concatenate([step[(step >= 0) & (step != ranking.NEVER)] for step in steps])
         stop = _first_places(queue, count)
     else:
         [stop] = stops(steps, network, [ratio], redundancy)
@@ -175,12 +175,12 @@ def stops(steps: list[np.ndarray], network: Network, ratios: Sequence[float], re
     """For each ratio how far to walk so that this share of all weights is zero, redundancy counted (one queue over all)."""
     total = sum(weight.size for weight in network.weights)
     zero = total - sum(int(np.count_nonzero(weight)) for weight in network.weights)
-    cuttable = sum(int(np.count_nonzero(step != queues.NEVER)) for step in steps)
+    cuttable = sum(int(np.count_nonzero(step != ranking.NEVER)) for step in steps)
     wanted = [min(round(ratio * total), cuttable) - zero for ratio in ratios]
     if max(wanted) <= 0:
         return [0] * len(wanted)
-    gone = np.concatenate([moment.ravel() for moment in queues.removal_steps(steps, network, redundancy)])
-    zeros_after = np.cumsum(np.bincount(gone[(gone >= 0) & (gone != queues.NEVER)]))
+    gone = np.concatenate([moment.ravel() for moment in ranking.removal_steps(steps, network, redundancy)])
+    zeros_after = np.cumsum(np.bincount(gone[(gone >= 0) & (gone != ranking.NEVER)]))
     # With neurons that were idle before the walk, the walk may reach its end below `wanted`: then everything goes.
     return [int(np.searchsorted(zeros_after, more)) + 1 if more > 0 else 0 for more in wanted]
 
@@ -192,17 +192,17 @@ def _cut_by_layer(
     steps: list[np.ndarray], network: Network, ratio: float | None, count: int | None, redundancy: str
 ) -> list[np.ndarray]:
     if count is None:
-        levels = queues.levels(steps, redundancy)
+        levels = ranking.levels(steps, redundancy)
         kept = [(level > wanted_of(step, ratio)) & (step >= 0) for step, level in zip(steps, levels, strict=True)]
         return [*kept, network.weights[-1] != 0]
     hidden_size = sum(step.size for step in steps)
     kept = []
     for step in steps:
-        stop = _first_places(step[(step >= 0) & (step != queues.NEVER)], round(count * step.size / hidden_size))
+        stop = _first_places(step[(step >= 0) & (step != ranking.NEVER)], round(count * step.size / hidden_size))
         kept.append(step >= stop if stop else step >= 0)
     return [*kept, network.weights[-1] != 0]
 
 
 def wanted_of(step: np.ndarray, ratio: float) -> int:
     """How many zeros the matrix with these places is to hold at `ratio` (one queue per layer)."""
-    return min(round(ratio * step.size), int(np.count_nonzero(step != queues.NEVER)))
+    return min(round(ratio * step.size), int(np.count_nonzero(step != ranking.NEVER)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core import masks
-from core.masks import NOBODY, ByHand, Masks, queues
+from core.masks import NOBODY, ByHand, Masks, ranking
 from core.network import Network
 
 PERCENTS = range(101)
@@ -58,14 +58,14 @@ def make(
 ) -> Timetable:
     """The Timetable of one criterion's scores. Arguments and errors as in `masks.choose`; the queue is sorted once."""
     masks.check(scope, redundancy)
-    steps = queues.protect(queues.places(scores, network, scope), scores, network, min_units)
+    steps = ranking.protect(ranking.places(scores, network, scope), scores, network, min_units)
     ratios = [percent / 100 for percent in PERCENTS]
     if scope == "global":
         stops = masks.stops(steps, network, ratios, redundancy)
         own = [_percents(step, stops, side="right") for step in steps]
     else:
         own = []
-        for step, level in zip(steps, queues.levels(steps, redundancy), strict=True):
+        for step, level in zip(steps, ranking.levels(steps, redundancy), strict=True):
             wanted = [masks.wanted_of(step, ratio) for ratio in ratios]
             own.append(np.where(step < 0, np.uint8(0), _percents(level, wanted, side="left")))
     return with_own(own, network, redundancy)
@@ -80,7 +80,7 @@ def with_own(own: Sequence[np.ndarray], network: Network, redundancy: str = "ful
 
 def _percents(places: np.ndarray, bounds: list[int], side: str) -> np.ndarray:
     """For each place the first percent whose bound takes it along; -1 gives 0, NEVER gives STAYS."""
-    queued = places != queues.NEVER
+    queued = places != ranking.NEVER
     last = int(places[queued].max(initial=-1))
     found = np.searchsorted(bounds, np.arange(last + 1), side=side)
     table = np.where(found < len(bounds), found, STAYS).astype(np.uint8)

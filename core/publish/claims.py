@@ -18,7 +18,7 @@ import numpy as np
 
 from core import spectra
 from core.atlas.shelf import Shelf
-from core.claims import contest, equivalence, factors, film, pieces, standing, strength, verdicts
+from core.claims import factors, pca, penalty, penalty_search, pieces, spectral_history, standing, verdicts
 from core.datasets import load
 from core.events import EpochEnded, Finished
 from core.network import Network
@@ -26,7 +26,7 @@ from core.publish.tables import joined
 from core.spec import PruningSpec, RunSpec
 from core.store import Store
 from core.sweep import run_many
-from core.views import scoreboard
+from core.views import pca as pca_view
 
 FOLDER = Path(__file__).parents[1] / "data" / "claims"
 METHOD = "activation-frequency"
@@ -39,16 +39,14 @@ def specs(dataset: str, seed: int, ratio: float, rounds: int) -> dict[str, RunSp
     """The pruned run and its controls, and the standard twin."""
     plans = {name: PruningSpec(criterion=name, ratio=ratio, rounds=rounds) for name in ARMS}
     runs = {name: RunSpec(dataset=dataset, seed=seed, pruning=plan) for name, plan in plans.items()}
-    return runs | {"no pruning": contest.twin(runs[METHOD])}
+    return runs | {"no pruning": pca.twin(runs[METHOD])}
 
 
 def _work(root: str, groups: list[dict[str, RunSpec]]) -> list[Callable[[], None]]:
     """All pieces, the longest first."""
     keys = [runs[METHOD].key() for runs in groups]
     work = [joblib.delayed(pieces.search_strength)(root, key) for key in keys]
-    work += [
-        joblib.delayed(pieces.retrain)(root, key, m, a) for key in keys for m in contest.MATCHINGS for a in contest.ARMS
-    ]
+    work += [joblib.delayed(pieces.retrain)(root, key, m, a) for key in keys for m in pca.MATCHINGS for a in pca.ARMS]
     work += [joblib.delayed(pieces.hold_contest)(root, key) for key in keys]
     return work + [joblib.delayed(pieces.draw_random_cuts)(root, runs[arm].key()) for runs in groups for arm in ARMS]
 
@@ -60,15 +58,15 @@ def low_rank_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Itera
     """Claim 2: per arm, the rank beside the live width and beside random cuts of the same size, and after retraining."""
     for arm in ARMS:
         spec, key = runs[arm], runs[arm].key()
-        made = film.load(shelf, key)
+        made = spectral_history.load(shelf, key)
         network, final = store.network(key), store.events(key)[-1]
-        cases = [case for epoch in made.cut_epochs() for case in film.of_cut(made, epoch)]
+        cases = [case for epoch in made.cut_epochs() for case in spectral_history.of_cut(made, epoch)]
         last = made.at(made.cut_epochs()[-1])
         yield {
             **_named(spec, arm),
             "test_accuracy": _percent(final.test_accuracy),
             "zero": _percent(network.sparsity()),
-            "verdict": film.verdict(made, standing.objection(store, key)).word,
+            "verdict": spectral_history.verdict(made, standing.objection(store, key)).word,
             "lower": sum(bool(case.signs) for case in cases),
             "cases": len(cases),
             "effective_to_random": _mean_ratio([(case.effective, case.random_effective.mean()) for case in cases]),
@@ -87,16 +85,14 @@ def low_rank_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Itera
 def contest_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterator[Row]:
     """Claim 3: per matching and arm, ranks, stored numbers, and accuracy without and with retraining."""
     spec, key = runs[METHOD], runs[METHOD].key()
-    made = contest.from_bytes(shelf.read(key, contest.NAME))
+    made = pca.from_bytes(shelf.read(key, pca.NAME))
     labels = load(spec.dataset).y_test
-    for matching in contest.MATCHINGS:
-        after = {
-            (matching, arm): factors.from_bytes(shelf.read(key, factors.name(matching, arm))) for arm in contest.ARMS
-        }
-        unfit = standing.of_pair(store, key, store, contest.twin(spec).key())
-        verdict = scoreboard.verdict(made, after, labels, matching, unfit)
+    for matching in pca.MATCHINGS:
+        after = {(matching, arm): factors.from_bytes(shelf.read(key, factors.name(matching, arm))) for arm in pca.ARMS}
+        unfit = standing.of_pair(store, key, store, pca.twin(spec).key())
+        verdict = pca_view.verdict(made, after, labels, matching, unfit)
         right = made.right(labels, matching)
-        for arm in contest.ARMS:
+        for arm in pca.ARMS:
             row, trained = made.row(matching, arm), after[matching, arm]
             yield {
                 **_named(spec, METHOD),
@@ -108,7 +104,7 @@ def contest_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterat
                 "retrained": _percent(np.mean(trained.answers == labels)),
                 "epochs": trained.epochs,
                 "requested_rank": _list(made.ranks[row]),
-                "true_rank": _list(made.true[contest.ARMS.index(arm), row]),
+                "true_rank": _list(made.true[pca.ARMS.index(arm), row]),
                 "true_rank_retrained": _list(trained.true),
                 "numbers": int(made.costs(arm)[row].sum()),
                 "numbers_pruned": sum(layer.budget("numbers") for layer in made.layers),
@@ -123,9 +119,9 @@ def penalty_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterat
     """Claim 4, first half: per arm, how much of the change of the singular values four descriptions leave unexplained."""
     for arm in ARMS:
         spec, key = runs[arm], runs[arm].key()
-        cuts = equivalence.cuts(store, spec, key)
-        drawn = equivalence.from_bytes(shelf.read(key, equivalence.NAME), cuts)
-        found = [one for cut in cuts for one in equivalence.compare(cut, drawn[cut.epoch]) if one is not None]
+        cuts = penalty.cuts(store, spec, key)
+        drawn = penalty.from_bytes(shelf.read(key, penalty.NAME), cuts)
+        found = [one for cut in cuts for one in penalty.compare(cut, drawn[cut.epoch]) if one is not None]
         like = [verdicts.like_a_penalty(one) for one in found]
         unexplained = {
             name: round(float(np.median([one.descriptions[name].distance for one in found])), 3)
@@ -133,7 +129,7 @@ def penalty_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterat
         }
         yield {
             **_named(spec, arm),
-            "verdict": equivalence.verdict(cuts, drawn).word,
+            "verdict": penalty.verdict(cuts, drawn).word,
             "like": sum(one is True for one in like),
             "cases": sum(one is not None for one in like),
             **unexplained,
@@ -144,7 +140,7 @@ def penalty_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterat
 def strength_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterator[Row]:
     """Claim 4, second half: the network whose penalty ends with the pruned one's nuclear norm, beside the pruned one."""
     spec, key = runs[METHOD], runs[METHOD].key()
-    found = strength.from_bytes(shelf.read(key, strength.NAME))
+    found = penalty_search.from_bytes(shelf.read(key, penalty_search.NAME))
     pruned, final = store.network(key), store.events(key)[-1]
     row = _named(spec, METHOD) | {"goal": round(found.goal, 2), "tries": len(found.tries), "problem": found.problem}
     row |= {"pruned_accuracy": _percent(final.test_accuracy), "pruned_zero": _percent(pruned.sparsity())}
@@ -174,9 +170,10 @@ def interval_rows(store: Store, jobs: int) -> Iterator[Row]:
     pruned = RunSpec()
     *_, _ = run_many([pruned], store, 1)
     pieces.search_strength(str(store.root), pruned.key())
-    found = strength.from_bytes(Shelf(store.root).read(pruned.key(), strength.NAME))
+    found = penalty_search.from_bytes(Shelf(store.root).read(pruned.key(), penalty_search.NAME))
     wanted = {
-        every: strength.spec_of(pruned, found.tries[found.found].strength, found.epochs, every) for every in INTERVALS
+        every: penalty_search.spec_of(pruned, found.tries[found.found].strength, found.epochs, every)
+        for every in INTERVALS
     }
     for _ in run_many(list(wanted.values()), store, jobs):
         pass
@@ -187,7 +184,7 @@ def interval_rows(store: Store, jobs: int) -> Iterator[Row]:
         yield {
             **_named(spec, f"λ = {spec.penalty.strength:.4g}"),
             "every": every,
-            "nuclear": round(strength.nuclear(network), 2),
+            "nuclear": round(penalty_search.nuclear(network), 2),
             "test_accuracy": _percent(events[-1].test_accuracy),
             "effective": _list(_spectra(network, "effective_rank"), 1),
             "seconds_an_epoch": round(float(np.median(epochs)), 2),

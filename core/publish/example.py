@@ -16,7 +16,7 @@ from pathlib import Path
 from core import experiment
 from core.atlas import Choice, surveys
 from core.atlas.shelf import Shelf
-from core.claims import contest, equivalence, factors, film, retraining, strength
+from core.claims import factors, pca, penalty, penalty_search, retraining, spectral_history
 from core.spec import RunSpec
 from core.store import Store
 
@@ -50,16 +50,16 @@ def main() -> None:
 
 def _keep_film(store: Store, shelf: Shelf, spec: RunSpec) -> None:
     """The run's singular values at every epoch, and random cuts beside its own: what is shipped has only some moments."""
-    made = film.shoot(store, spec.key())
-    chances = [film.random_cuts(store, spec, spec.key(), epoch) for epoch in made.cut_epochs()]
-    film.put(shelf, made.with_chances(chances), None)
+    made = spectral_history.shoot(store, spec.key())
+    chances = [spectral_history.random_cuts(store, spec, spec.key(), epoch) for epoch in made.cut_epochs()]
+    spectral_history.put(shelf, made.with_chances(chances), None)
 
 
 def _hold_contest(store: Store, shelf: Shelf, key: str) -> None:
     """The PCA contest of the pruned run, and its reductions trained on at every matching."""
-    both = contest.pair(store, key, store)
-    shelf.write(key, contest.NAME, contest.build(both).to_bytes())
-    for matching in contest.MATCHINGS:
+    both = pca.pair(store, key, store)
+    shelf.write(key, pca.NAME, pca.build(both).to_bytes())
+    for matching in pca.MATCHINGS:
         for one in retraining.arms(both, matching):
             if one.complete:
                 shelf.write(key, factors.name(matching, one.arm), one.to_bytes())
@@ -68,10 +68,10 @@ def _hold_contest(store: Store, shelf: Shelf, key: str) -> None:
 def _search_penalty(store: Store, shelf: Shelf, spec: RunSpec) -> None:
     """The penalty beside the pruned run, every try of the search, and random cuts as its page compares them."""
     key = spec.key()
-    shelf.write(key, strength.NAME, strength.search(store, store, key).to_bytes())
-    cuts = equivalence.cuts(store, spec, key)
-    drawn = {cut.epoch: equivalence.summed_up(cut, equivalence.draw(store, spec, key, cut.epoch)) for cut in cuts}
-    shelf.write(key, equivalence.NAME, equivalence.to_bytes(drawn))
+    shelf.write(key, penalty_search.NAME, penalty_search.search(store, store, key).to_bytes())
+    cuts = penalty.cuts(store, spec, key)
+    drawn = {cut.epoch: penalty.summed_up(cut, penalty.draw(store, spec, key, cut.epoch)) for cut in cuts}
+    shelf.write(key, penalty.NAME, penalty.to_bytes(drawn))
 
 
 def _ship(store: Store, key: str) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from core import arithmetic, criteria, experiment
 from core.atlas import Choice, surveys
-from core.claims import film
+from core.claims import spectral_history
 from core.spec import PenaltySpec, PruningSpec, RunSpec
 from core.store import Store
 
@@ -75,11 +75,11 @@ def _derived(store: Store, spec: RunSpec) -> Iterator[dict[str, str]]:
     key = spec.key()
     made = surveys.survey(store, Choice(run=key, epoch=store.open(key).last_epoch, criterion="magnitude"))
     yield {"what": "atlas", "fingerprint": _digest(made.to_bytes()), "test_accuracy": ""}
-    history = film.shoot(store, key)
-    cuts = [film.random_cuts(store, spec, key, epoch) for epoch in history.cut_epochs()]
+    history = spectral_history.shoot(store, key)
+    cuts = [spectral_history.random_cuts(store, spec, key, epoch) for epoch in history.cut_epochs()]
     yield {
         "what": "random cuts",
-        "fingerprint": _digest(film.to_bytes(history.with_chances(cuts))),
+        "fingerprint": _digest(spectral_history.to_bytes(history.with_chances(cuts))),
         "test_accuracy": "",
     }
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from core.statistics.paired import holm
+from core.statistics.mcnemar import holm
 from core.statistics.pairs import Paired, Unpaired
 from core.statistics.questions import Claim, Counted, Share
 from core.statistics.rule import POWER, Rule

@@ -26,8 +26,8 @@ from typing import Any
 from core.events import Finished
 from core.spec import PenaltySpec, PruningSpec, RunSpec, widths_of
 from core.store import Store
-from core.sweep import cluster, crew
-from core.sweep.crew import Outcome
+from core.sweep import dask, processes
+from core.sweep.processes import Outcome
 
 NO_PRUNING = "no pruning"
 QUICK = ("activation-frequency", "magnitude", "random-matched", "inactivity")
@@ -86,7 +86,7 @@ def outcomes(
     core; a cluster knows its own. `going`, asked several times a second (with a cluster: at each Outcome), maybe from another
     thread, answers False to end the sweep here. Raises ValueError before anything runs where nothing can be.
     """
-    crew.size(n_jobs)
+    processes.size(n_jobs)
     if store is not None:
         store.quota  # noqa: B018  a bad setting is told before the training
     missing: list[RunSpec] = []
@@ -102,14 +102,14 @@ def outcomes(
             yield Outcome(spec, finished, stored=True)
     if not missing or not going():
         return
-    if address := cluster.address():
-        yield from cluster.train(missing, store, address, going)
+    if address := dask.address():
+        yield from dask.train(missing, store, address, going)
         return
     for outcome in _stacked(missing, store, going):
         missing.remove(outcome.spec)
         yield outcome
     if missing and going():
-        yield from crew.train(missing, store, n_jobs, going)
+        yield from processes.train(missing, store, n_jobs, going)
 
 
 def _stacked(specs: list[RunSpec], store: Store | None, going: Callable[[], bool]) -> Iterator[Outcome]:

@@ -19,7 +19,7 @@ from core.experiment.training import Measured, Trainer
 from core.spec import RunSpec
 from core.store import Store
 from core.store.snapshot import TrainingState
-from core.sweep.crew import Going, Outcome
+from core.sweep.processes import Going, Outcome
 
 MOST = 64  # networks in a stack
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from core import spectra
-from core.claims import strength
-from core.claims.strength import Search, Try
+from core.claims import penalty_search
+from core.claims.penalty_search import Search, Try
 from core.store import Store
 from core.views import scene
 
@@ -69,7 +69,7 @@ def blob(key: str, pruned: Ending, search: Search | None, job: dict[str, Any] | 
     header = {
         "run": key,
         "goal": pruned.nuclear,
-        "tolerance": strength.TOLERANCE,
+        "tolerance": penalty_search.TOLERANCE,
         "epochs": search.epochs if search else None,
         "every": search.every if search else None,
         "tries": [{"strength": t.strength, "nuclear": t.nuclear, "accuracy": t.test_accuracy} for t in tries],
@@ -140,7 +140,7 @@ def _of_the_search(pruned: Ending, search: Search | None) -> list[str]:
     found = search.tries[search.found]
     return [
         f"λ = {found.strength:.3g} ends with a nuclear norm of {found.nuclear:.0f}, the pruned network with "
-        f"{pruned.nuclear:.0f}: the same within {100 * strength.TOLERANCE:g} %, found after {done}."
+        f"{pruned.nuclear:.0f}: the same within {100 * penalty_search.TOLERANCE:g} %, found after {done}."
     ]
 
 

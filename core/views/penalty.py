@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.claims import verdicts
-from core.claims.equivalence import MODELS, Cut, Random, compare
+from core.claims.penalty import MODELS, Cut, Random, compare
 from core.views import scene
 
 HELP = {

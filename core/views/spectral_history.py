@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from core import spectra
-from core.claims.film import FIGURES, Chance, Film, Log, Moment, missing
-from core.masks import chance
+from core.claims.spectral_history import FIGURES, Chance, Film, Log, Moment, missing
+from core.masks import random_cuts
 from core.spec import RunSpec
 from core.views import scene
 
@@ -70,7 +70,7 @@ def blob(spec: RunSpec, film: Film, log: Log, *, label: str, finished: bool) -> 
         "drops": _drops(film, shown, cuts),
         "randoms": all(known),
         "notes": [text for text in (missing(film, log), note) if text],
-        "draws": chance.DRAWS,
+        "draws": random_cuts.DRAWS,
     }
     return scene.pack(header, arrays)
 

@@ -12,16 +12,16 @@ from typing import Any
 import streamlit as st
 
 from core import criteria, datasets, spec
-from core.judge import cards, results
-from core.judge.cards import CLAIMS, METHOD, Row, Setting
+from core.judge import questions, results
+from core.judge.questions import CLAIMS, METHOD, Row, Setting
 from core.judge.study import ARMS, RATIOS, Study
-from core.views import judgement
-from core.views.judgement import HERE, SHIPPED
+from core.views import judge
+from core.views.judge import HERE, SHIPPED
 from pages.parts import link
 
 ORIGINS = {SHIPPED: "Shipped", HERE: "Run here"}
-COUNTS = {METHOD: "least active go (the text)", cards.INACTIVITY: "busiest go (released code)"}
-MEASURED = {cards.END: "yes: at the end of the run", cards.CUT: "no: right after the last cut"}
+COUNTS = {METHOD: "least active go (the text)", questions.INACTIVITY: "busiest go (released code)"}
+MEASURED = {questions.END: "yes: at the end of the run", questions.CUT: "no: right after the last cut"}
 ROUNDS = (5, 10, 1, 2, 20)
 SEEDS = (10, 15, 20, 30, 5, 3, 2)
 TARGET, LENGTH = "target", "length"
@@ -67,7 +67,7 @@ def chosen(shipped: list[Row]) -> Choice:
             st.info("No results ship with this copy of the project: run a set here.")
             made = HERE
         if made == SHIPPED:
-            setting, asked = _of_shipped(switches, cards.settings(shipped)), _kept_study()
+            setting, asked = _of_shipped(switches, questions.settings(shipped)), _kept_study()
         else:
             asked, problem = _study(switches)
             setting = asked.setting if asked else QUICK.setting
@@ -76,8 +76,8 @@ def chosen(shipped: list[Row]) -> Choice:
                 labels = {text: _of_ratio(ratio) for text, ratio in each.items()}
                 setting = replace(setting, ratio=each[switches.one("The cards are about", "card", labels)])
         method = switches.one("Claim 1: which neurons go", "count", COUNTS, always=True)
-        known = made == HERE or any(row.get(cards.CUT, "") != "" for row in setting.of(shipped))
-        both = MEASURED if known else {cards.END: f"{MEASURED[cards.END]} (all that these rows hold)"}
+        known = made == HERE or any(row.get(questions.CUT, "") != "" for row in setting.of(shipped))
+        both = MEASURED if known else {questions.END: f"{MEASURED[questions.END]} (all that these rows hold)"}
         measured = switches.one("Retrained after the last cut", "measured", both)
     if made == HERE and problem:
         st.warning(problem)
@@ -100,7 +100,7 @@ def show(made: str) -> None:
 
 
 def _of_shipped(switches: _Switches, there: list[Setting]) -> Setting:
-    names = {one.dataset: judgement.dataset(one.dataset) for one in there}
+    names = {one.dataset: judge.dataset(one.dataset) for one in there}
     name = switches.one("Data set", "data", names, always=True, usual=PAPERS[0])
     there = [one for one in there if one.dataset == name]
     ratios = {f"{100 * one.ratio:g}": _of_ratio(one.ratio) for one in there}
@@ -123,7 +123,7 @@ def _of_ratio(ratio: float) -> str:
 def _study(switches: _Switches) -> tuple[Study | None, str]:
     """The set that the switches describe, or None and why there is none."""
     there = [name for name in datasets.names() if datasets.available(name)]
-    names = {name: judgement.dataset(name) for name in sorted(there, key=lambda name: name != QUICK.dataset)}
+    names = {name: judge.dataset(name) for name in sorted(there, key=lambda name: name != QUICK.dataset)}
     ratios = {f"{100 * ratio:g}": ratio for ratio in RATIOS}
     labels = {text: _of_ratio(ratio) for text, ratio in ratios.items()}
     values: dict[str, Any] = {
@@ -139,8 +139,8 @@ def _study(switches: _Switches) -> tuple[Study | None, str]:
         values["matched"] = switches.one(
             "Ratios that are the same",
             "matched",
-            {name: name for name in cards.MATCHINGS},
-            help=_listed(cards.MATCHINGS),
+            {name: name for name in questions.MATCHINGS},
+            help=_listed(questions.MATCHINGS),
         )
         values["budget"] = switches.one(
             "Budget", "budget", {name: name for name in spec.BUDGETS}, help=_listed(spec.BUDGETS)

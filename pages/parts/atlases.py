@@ -15,7 +15,7 @@ from core.jobs.job import Job
 from core.masks import ByHand
 from core.spec import HandCut
 from core.store import Store, StoredRun, branching
-from core.views import stage
+from core.views import slider
 from pages.parts import library, queued, services
 
 DRAWS = 5  # of the random control
@@ -75,7 +75,7 @@ def blob(choice: Choice, more: tuple[str, ...], run: StoredRun, *, complete: boo
 def _blob(choice: Choice, beside: tuple[Choice, ...], versions: tuple[int, ...], root: str, _run: StoredRun) -> bytes:
     moment = services.store_of(choice.run).snapshot(choice.run, choice.epoch)
     found = [one for one in map(_read, beside) if one is not None]
-    return stage.blob(_run.spec, moment, _need(choice), found, label=_run.label)
+    return slider.blob(_run.spec, moment, _need(choice), found, label=_run.label)
 
 
 def _read(choice: Choice) -> Atlas | None:
@@ -96,7 +96,7 @@ def news(
     telling = {"run": choice.run, "epoch": choice.epoch, "criterion": choice.criterion, "scope": choice.scope}
     return telling | {
         "job": _in_words(job),
-        "marks": stage.marks(run.spec, [(one, services.store_of(one.key).log(one.key)) for one in library.listed()]),
+        "marks": slider.marks(run.spec, [(one, services.store_of(one.key).log(one.key)) for one in library.listed()]),
         "retrained": _retrained(choice, epochs),
         "hand": hand,
         "said": said,
@@ -143,7 +143,7 @@ def _by_hand(choice: Choice, percent: int, killed: tuple, spared: tuple, root: s
     store = _store
     spec = store.open(choice.run).spec
     network = store.network(choice.run, choice.epoch)
-    return stage.by_hand(network, _need(choice), datasets.load(spec.dataset), percent, ByHand(killed, spared))
+    return slider.by_hand(network, _need(choice), datasets.load(spec.dataset), percent, ByHand(killed, spared))
 
 
 def branch(choice: Choice, run: StoredRun, percent: int, killed: tuple, spared: tuple, visitor: str) -> str:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core import datasets
-from core.claims import contest, factors, standing
-from core.claims.contest import ARMS, MATCHINGS, Contest
+from core.claims import factors, pca, standing
 from core.claims.factors import Retrained
+from core.claims.pca import ARMS, MATCHINGS, Contest
 from core.jobs.job import Job
 from core.statistics.words import Verdict
 from core.store import StoredRun, StoreError
-from core.views import scene, scoreboard
+from core.views import pca as pca_view
+from core.views import scene
 from pages.parts import claims, elements, link, queued, services, session
 
 WORKING_SECONDS = 0.6
@@ -61,7 +62,7 @@ class Stands:
 
 
 def _stands(run: StoredRun, visitor: str) -> Stands:
-    if services.shelf_with(run.key, contest.NAME):
+    if services.shelf_with(run.key, pca.NAME):
         return Stands(shown=True)
     if not run.finished:
         if claims.under_way(run.key):
@@ -74,7 +75,7 @@ def _stands(run: StoredRun, visitor: str) -> Stands:
             "The pruned run is not finished. Resume it on the page “A run, live”; the contest begins at its end."
         )
     try:
-        twin = contest.twin(run.spec).key()
+        twin = pca.twin(run.spec).key()
     except ValueError as error:
         return Stands(session.sentence(str(error)))
     job = services.board().job(twin)
@@ -101,7 +102,7 @@ def _finished(key: str) -> bool:
 def _holding(key: str, visitor: str) -> Stands:
     """The contest is being held; begins by itself, but not again where it failed."""
     job = services.board().job(_job_key(key))
-    if job is None or (job.state == "finished" and not services.shelf_with(key, contest.NAME)):
+    if job is None or (job.state == "finished" and not services.shelf_with(key, pca.NAME)):
         try:
             job = _hold(key, visitor)
         except ValueError as error:
@@ -117,7 +118,7 @@ def _job_key(key: str) -> str:
 
 
 def _hold(key: str, visitor: str) -> Job:
-    twin = contest.twin(services.store_of(key).open(key).spec).key()
+    twin = pca.twin(services.store_of(key).open(key).spec).key()
     label = f"PCA contest of {services.store_of(key).open(key).label}"
     twin_source = str(services.store_of(twin).root)
     job = services.board().work(
@@ -144,7 +145,7 @@ def _versions(key: str) -> tuple[int | str, ...]:
     """Changes when the contest or the run does, or when an arm's training is over; one that is being trained on is told
     otherwise."""
     done = (_written(key, factors.name(*one)) if _complete(key, *one) else 0 for one in _places())
-    return (_written(key, contest.NAME), *done, str(services.store_of(key).root))
+    return (_written(key, pca.NAME), *done, str(services.store_of(key).root))
 
 
 def _places() -> list[tuple[str, str]]:
@@ -173,16 +174,16 @@ def _complete(key: str, matching: str, arm: str) -> bool:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _read(key: str, version: int) -> Contest | None:
-    content = _content(key, contest.NAME)
+    content = _content(key, pca.NAME)
     try:
-        return contest.from_bytes(content) if content else None
+        return pca.from_bytes(content) if content else None
     except ValueError:
         return None
 
 
 def _ready(key: str) -> bytes | None:
     """The blob of the picture, None where the stored contest is damaged."""
-    if _read(key, _written(key, contest.NAME)) is None:
+    if _read(key, _written(key, pca.NAME)) is None:
         return services.empty_blob(
             problem="The stored contest is damaged: delete it in cache/atlases, then open this page again."
         )
@@ -196,7 +197,7 @@ def _blob(key: str, versions: tuple[int | str, ...]) -> bytes:
     first = next(line["epoch"] for line in store.log(key) if line["kind"] == "Pruned")
     data = datasets.load(run.spec.dataset)
     epochs = (run.last_epoch, run.last_epoch - first)
-    return scoreboard.blob(_read(key, versions[0]), _after(key), data, run.label + services.origin(key), epochs)
+    return pca_view.blob(_read(key, versions[0]), _after(key), data, run.label + services.origin(key), epochs)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -207,7 +208,7 @@ def _verdict(key: str, versions: tuple[int | str, ...], matching: str) -> Verdic
     store = services.store_of(key)
     labels = datasets.load(store.open(key).spec.dataset).y_test
     objection = standing.of_pair(store, key, services.store_of(found.twin), found.twin)
-    return scoreboard.verdict(found, _after(key), labels, matching, objection)
+    return pca_view.verdict(found, _after(key), labels, matching, objection)
 
 
 # -- what a person can do ----------------------------------------------------------------------------------------------
@@ -236,7 +237,7 @@ def _buttons(run: StoredRun, stands: Stands, matching: str, visitor: str, ready:
         return
     if job and job.state == "failed":
         st.error(session.sentence(job.text))
-    at = scoreboard.MATCHED[matching].lower()
+    at = pca_view.MATCHED[matching].lower()
     text = "Trains each reduction as long as the pruned network was trained after its first cut, with its rank held."
     st.button(
         f"Retrain the factors: {at}",
@@ -248,7 +249,7 @@ def _buttons(run: StoredRun, stands: Stands, matching: str, visitor: str, ready:
 
 
 def _train_twin(run: StoredRun, visitor: str) -> None:
-    _try(lambda: services.board().start(contest.twin(run.spec), visitor))
+    _try(lambda: services.board().start(pca.twin(run.spec), visitor))
 
 
 def _again(key: str, visitor: str) -> None:
@@ -256,7 +257,7 @@ def _again(key: str, visitor: str) -> None:
 
 
 def _retrain(key: str, matching: str, visitor: str) -> None:
-    twin = contest.twin(services.store_of(key).open(key).spec).key()
+    twin = pca.twin(services.store_of(key).open(key).spec).key()
     label = f"retraining the reductions of {services.store_of(key).open(key).label}"
     more = {"run": key, "matching": matching, "twin_source": str(services.store_of(twin).root)}
     _try(
@@ -306,7 +307,7 @@ def _follow(key: str, visitor: str, was: Stands, versions: tuple[int | str, ...]
         if job and job.live:
             services.board().seen(job.key, visitor)
     trained = {one: arm for one, arm in _after(key).items() if (job := _training(key, one[0])) and job.live}
-    news = {"contest": key, "words": stands.words, "live": scoreboard.live(trained)}
+    news = {"contest": key, "words": stands.words, "live": pca_view.live(trained)}
     elements.feed(news | {"job": _in_words(working)}, key="feed")
 
 

@@ -8,8 +8,8 @@ from collections import OrderedDict
 import streamlit as st
 
 from core.atlas.shelf import Shelf
-from core.claims import equivalence
-from core.claims.equivalence import Cut, Random
+from core.claims import penalty
+from core.claims.penalty import Cut, Random
 from pages.parts import services
 from pages.parts.services import Look
 
@@ -55,14 +55,14 @@ class RandomCuts:
         try:
             for cut in missing:
                 with self._one_at_work:
-                    found = equivalence.summed_up(cut, equivalence.draw(look.store, run.spec, run.key, cut.epoch))
+                    found = penalty.summed_up(cut, penalty.draw(look.store, run.spec, run.key, cut.epoch))
                 with self._lock:
                     self._drawn[name] = self._drawn.get(name, {}) | {cut.epoch: found}
             if run.finished:
                 with self._lock:
                     drawn = self._drawn.get(name, {})
                 if all(cut.epoch in drawn for cut in cuts):
-                    shelf.write(run.key, equivalence.NAME, equivalence.to_bytes(drawn))
+                    shelf.write(run.key, penalty.NAME, penalty.to_bytes(drawn))
         except (ValueError, OSError) as error:
             with self._lock:
                 self._problems[name] = str(error)
@@ -85,7 +85,7 @@ def name_of(look: Look) -> str:
 
 def _stored(key: str, cuts: list[Cut]) -> dict[int, Random]:
     """What is kept of the run that the key opens."""
-    found = (equivalence.load(shelf, key, cuts) for shelf in services.shelves_of(key))
+    found = (penalty.load(shelf, key, cuts) for shelf in services.shelves_of(key))
     return next((one for one in found if one is not None), {})
 
 

@@ -78,7 +78,7 @@ def board(blob: bytes, *, key: str) -> str | None:
 
 
 def stage(blob: bytes, *, key: str, on_ask) -> None:
-    """Draws the slider and all that follows it. `blob` comes from `core.views.stage`.
+    """Draws the slider and all that follows it. `blob` comes from `core.views.slider`.
 
     `on_ask` is called when a person wants what only the server can do; the wish is then in the session's state, under `key`,
     as `ask`: {"what": "hand" | "branch" | "retrain", ...}.
@@ -87,7 +87,7 @@ def stage(blob: bytes, *, key: str, on_ask) -> None:
 
 
 def film(blob: bytes, *, key: str) -> None:
-    """Draws the singular values of a run as a film, with its scrubber. `blob` comes from `core.claims.film`."""
+    """Draws the singular values of a run as a film, with its scrubber. `blob` comes from `core.claims.spectral_history`."""
     _film(data=blob, key=key)
 
 
@@ -97,7 +97,7 @@ def feed(news: dict[str, Any], *, key: str) -> None:
 
 
 def penalty(blob: bytes, *, key: str) -> None:
-    """Draws every cut of a run beside four models of it. `blob` comes from `core.claims.equivalence`."""
+    """Draws every cut of a run beside four models of it. `blob` comes from `core.claims.penalty`."""
     _penalty(data=blob, key=key)
 
 
@@ -107,7 +107,7 @@ def strength(blob: bytes, *, key: str) -> None:
 
 
 def contest(blob: bytes, *, key: str, on_matching) -> None:
-    """Draws the PCA contest. `blob` comes from `core.views.scoreboard`.
+    """Draws the PCA contest. `blob` comes from `core.views.pca`.
 
     `on_matching` is called when a person matches the networks otherwise; the session's state then has, under `key`, `matching`.
     """
@@ -115,7 +115,7 @@ def contest(blob: bytes, *, key: str, on_matching) -> None:
 
 
 def judge(blob: bytes, *, key: str, on_claim) -> None:
-    """Draws the cards of the paper's claims, one open. `blob` comes from `core.views.judgement`.
+    """Draws the cards of the paper's claims, one open. `blob` comes from `core.views.judge`.
 
     `on_claim` is called when a person opens another card; the session's state then has, under `key`, `claim`.
     """
@@ -123,12 +123,12 @@ def judge(blob: bytes, *, key: str, on_claim) -> None:
 
 
 def agreement(blob: bytes, *, key: str) -> None:
-    """Draws how far criteria agree on what to cut. `blob` comes from `core.views.concordance`."""
+    """Draws how far criteria agree on what to cut. `blob` comes from `core.views.agreement`."""
     _agreement(data=blob, key=key)
 
 
 def ladder(blob: bytes, *, key: str) -> None:
-    """Draws accuracy against achieved sparsity, and requested against achieved. `blob` comes from `core.views.ladder`."""
+    """Draws accuracy against achieved sparsity, and requested against achieved. `blob` comes from `core.views.sparsity`."""
     _ladder(data=blob, key=key)
 
 

@@ -7,10 +7,10 @@ from collections import OrderedDict
 
 import streamlit as st
 
-from core.claims import film
-from core.claims.film import Chance, Film
+from core.claims import spectral_history
+from core.claims.spectral_history import Chance, Film
 from core.store import StoredRun, StoreError
-from core.views import spectral_history
+from core.views import spectral_history as spectral_history_view
 from pages.parts import claims, elements, services, session
 from pages.parts.services import Look
 
@@ -37,7 +37,7 @@ class Films:
         with self._lock:
             version, known = self._films.get(name, (None, None))
         if version != look.version:
-            known = film.shoot(look.store, key, known or _stored(look))
+            known = spectral_history.shoot(look.store, key, known or _stored(look))
             with self._lock:
                 version, newer = self._films.get(name, (None, None))
                 self._films[name] = look.version, known.with_chances(newer.chances if newer else ())
@@ -51,22 +51,22 @@ class Films:
         """Sees to it that the random cuts that `found` lacks are worked out, and a finished run's film is put on the shelf."""
         name = f"{look.store.root} {look.run.key}"
         with self._lock:
-            if name in self._busy or name in self._problems or not (film.lacking(found) or _unkept(look)):
+            if name in self._busy or name in self._problems or not (spectral_history.lacking(found) or _unkept(look)):
                 return
             self._busy.add(name)
         threading.Thread(target=self._work, args=(name, look, found), daemon=True).start()
 
     def _work(self, name: str, look: Look, found: Film) -> None:
         try:
-            for epoch in film.lacking(found):
+            for epoch in spectral_history.lacking(found):
                 with self._one_at_work:
-                    one = film.random_cuts(look.store, look.run.spec, look.run.key, epoch)
+                    one = spectral_history.random_cuts(look.store, look.run.spec, look.run.key, epoch)
                 self._add(name, one)
             with self._lock:
                 found = self._films.get(name, (None, found))[1]
             if _ours(look):
                 shelf = services.board().shelf
-                film.put(shelf, found, film.load(shelf, look.run.key))
+                spectral_history.put(shelf, found, spectral_history.load(shelf, look.run.key))
         except (ValueError, OSError) as error:
             with self._lock:
                 self._problems[name] = str(error)
@@ -119,14 +119,14 @@ def _follow(key: str, pace: float | None) -> None:
 
 
 def _verdict(look: Look, found: Film) -> None:
-    problem, left = films().problem(look), film.lacking(found)
+    problem, left = films().problem(look), spectral_history.lacking(found)
     moving = claims.under_way(look.run.key) is not None
     if problem and left:
         st.error(f"The random cuts cannot be worked out: {problem}.")
         st.button("Try again", on_click=films().try_again, args=(look,))
-    waiting = "No verdict without the random cuts." if problem else film.waiting(found)
+    waiting = "No verdict without the random cuts." if problem else spectral_history.waiting(found)
     note = "The run is still training: this is about the cuts so far." if moving else ""
-    claims.verdict(film.verdict(found), waiting=waiting, note=note)
+    claims.verdict(spectral_history.verdict(found), waiting=waiting, note=note)
 
 
 def _pace(key: str) -> float | None:
@@ -136,7 +136,7 @@ def _pace(key: str) -> float | None:
     look = services.look(key, moving=False)
     if look.run is not None and look.run.spec is not None and not films().problem(look):
         try:
-            if film.lacking(films().of(look)):
+            if spectral_history.lacking(films().of(look)):
                 return WORKING_SECONDS
         except StoreError:
             return None
@@ -146,7 +146,7 @@ def _pace(key: str) -> float | None:
 
 @st.cache_data(max_entries=48, show_spinner=False)
 def _blob(root: str, key: str, version: object, chances: int, _look: Look, _film: Film) -> bytes:
-    return spectral_history.blob(
+    return spectral_history_view.blob(
         _look.run.spec,
         _film,
         _look.log,
@@ -158,7 +158,7 @@ def _blob(root: str, key: str, version: object, chances: int, _look: Look, _film
 def _stored(look: Look) -> Film | None:
     """The film that is kept of the run. A film knows its moments by their checksums, so that it may be of either store."""
     shelves = (services.board().shelf, services.shipped())
-    return next((found for shelf in shelves if (found := film.load(shelf, look.run.key))), None)
+    return next((found for shelf in shelves if (found := spectral_history.load(shelf, look.run.key))), None)
 
 
 def _ours(look: Look) -> bool:
@@ -167,4 +167,4 @@ def _ours(look: Look) -> bool:
 
 
 def _unkept(look: Look) -> bool:
-    return _ours(look) and not services.board().shelf.written(look.run.key, film.FILE)
+    return _ours(look) and not services.board().shelf.written(look.run.key, spectral_history.FILE)

@@ -8,10 +8,10 @@ import streamlit as st
 
 from core.jobs.job import Job
 from core.judge import results, study
-from core.judge.cards import CLAIMS, DIRECTIONS, Row
+from core.judge.questions import CLAIMS, DIRECTIONS, Row
 from core.judge.study import Kept, Study
-from core.views import judgement, ladder
-from core.views.judgement import HERE, SHIPPED
+from core.views import judge, sparsity
+from core.views.judge import HERE, SHIPPED
 from pages.parts import agreeing, asking, claims, elements, link, queued, recomputing, services, session
 from pages.parts.asking import QUICK, Choice
 
@@ -126,7 +126,7 @@ def _read(root: str, name: str, version: int, _asked: Study) -> Kept:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _blob(choice: Choice, version: int, told: tuple[str, float] | None, first: str, _rows: list[Row]) -> bytes:
     job = {"text": told[0], "share": told[1]} if told else None
-    return judgement.blob(
+    return judge.blob(
         _rows, choice.setting, choice.made, method=choice.method, measured=choice.measured, arms=choice.arms,
         asked=choice.asked, claim=first, job=job,
     )  # fmt: skip
@@ -134,7 +134,7 @@ def _blob(choice: Choice, version: int, told: tuple[str, float] | None, first: s
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _ladder(choice: Choice, version: int, _rows: list[Row]) -> bytes:
-    return ladder.blob(choice.setting.ladder(_rows), choice.setting.dataset, choice.setting.rounds)
+    return sparsity.blob(choice.setting.ladder(_rows), choice.setting.dataset, choice.setting.rounds)
 
 
 # -- the set that runs here -------------------------------------------------------------------------------------------
@@ -174,14 +174,14 @@ def _button(choice: Choice, job: Job | None, visitor: str) -> None:
                 f"{_capital(_name(asked))} is being run here: choose “{asking.ORIGINS[HERE]}” on the left to watch it."
             )
         return
-    there, wanted = len(judgement.ran(asked.of(_kept(asked).rows))), len(asked.places())
+    there, wanted = len(judge.ran(asked.of(_kept(asked).rows))), len(asked.places())
     if there < wanted or asked.more and not _whole(asked):
         go_on = f"Go on with {_name(asked)} ({there} of {wanted} runs are there)"
         st.button(
             go_on if there else f"Run it here: {_name(asked)} of {wanted} runs",
             key="judge start", type="primary" if choice.made == HERE else "secondary", on_click=_start,
             args=(asked, visitor),
-            help=f"{wanted} runs on {judgement.dataset(asked.dataset)}: {asked.seeds} seeds of {len(asked.arms)} arms"
+            help=f"{wanted} runs on {judge.dataset(asked.dataset)}: {asked.seeds} seeds of {len(asked.arms)} arms"
             f"{f' at {len(asked.ratios)} ratios' if len(asked.ratios) > 1 else ''}, on all cores of this computer. Stop and go "
             "on as you like; what is stored already is not trained again.",
         )  # fmt: skip
@@ -216,11 +216,11 @@ def _take_away(choice: Choice, rows: list[Row]) -> None:
     name = f"{choice.made}-{setting.dataset}-{100 * setting.ratio:g}"
     with st.container(horizontal=True):
         st.download_button(
-            "These rows as CSV", judgement.table(rows), f"{name}.csv", "text/csv", key="judge csv", on_click="ignore",
+            "These rows as CSV", judge.table(rows), f"{name}.csv", "text/csv", key="judge csv", on_click="ignore",
             help=f"{len(rows)} runs, one a row, with what each was made on and the key of its run.",
         )  # fmt: skip
         if claim in choice.asked:
-            words = judgement.script(claim, setting, choice.made, choice.method, choice.arms, choice.measured)
+            words = judge.script(claim, setting, choice.made, choice.method, choice.arms, choice.measured)
             st.download_button(
                 "This card as a Python script", words, f"card-{claim}.py", "text/x-python", key="judge script",
                 on_click="ignore",

@@ -6,7 +6,7 @@ import contextlib
 
 import streamlit as st
 
-from core.claims import film
+from core.claims import spectral_history
 from core.store import StoredRun, StoreError
 from core.views import scene
 from pages.parts import elements, noted, pair, services, session
@@ -89,7 +89,7 @@ def _space(runs: list[StoredRun]) -> None:
             with contextlib.suppress(
                 StoreError
             ):  # what is thinned can still be seen as a film, where there is room for it
-                film.keep(store, services.board().shelf, run.key)
+                spectral_history.keep(store, services.board().shelf, run.key)
         try:
             freed = sum(store.thin(run.key) for run in resting)
             said = f"{freed / 1e6:.0f} MB are free again. Starts, ends and cuts are kept."

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.claims import equivalence, standing
-from core.claims.equivalence import Cut, Random
-from core.views import penalty
+from core.claims import penalty, standing
+from core.claims.penalty import Cut, Random
+from core.views import penalty as penalty_view
 from pages.parts import claims, draws, elements, services, session, strengths
 from pages.parts.services import Look
 
@@ -60,7 +60,7 @@ def _verdict(look: Look, cuts: list[Cut], drawn: dict[int, Random], moving: bool
         waiting = f"Random cuts of the same size are being drawn: {len(drawn)} of {len(cuts)} cuts have theirs."
         claims.verdict(None, waiting="No verdict without the random cuts." if problem else waiting, note=note)
     else:
-        claims.verdict(equivalence.verdict(cuts, drawn, objection), note=note)
+        claims.verdict(penalty.verdict(cuts, drawn, objection), note=note)
 
 
 def _pace(key: str) -> float | None:
@@ -89,13 +89,13 @@ def _objection(root: str, key: str, version: object, _look: Look) -> str:
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _cuts_of(name: str, lines: tuple[int, ...], _look: Look) -> list[Cut]:
-    return equivalence.cuts(_look.store, _look.run.spec, _look.run.key)
+    return penalty.cuts(_look.store, _look.run.spec, _look.run.key)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _blob(name: str, epochs: tuple[int, ...], known: tuple[int, ...], moving: bool, _look: Look, _cuts: list[Cut],
           _drawn: dict[int, Random]) -> bytes:  # fmt: skip
     if _cuts:
-        return penalty.blob(_look.run.key, _cuts, _drawn, moving=moving)
+        return penalty_view.blob(_look.run.key, _cuts, _drawn, moving=moving)
     title = "No cut yet: each is shown here as soon as it is made." if moving else "No cut of this run is stored."
     return services.empty_blob(title=title, run=_look.run.key)

@@ -6,9 +6,9 @@ import streamlit as st
 
 from core.jobs.job import Job
 from core.judge import results, study
-from core.judge.cards import Row
+from core.judge.questions import Row
 from core.store import StoreError
-from core.views import judgement
+from core.views import judge
 from pages.parts import queued, services, session
 
 CHOSEN = "recomputed"
@@ -16,14 +16,14 @@ CHOSEN = "recomputed"
 
 def draw(rows: list[Row], visitor: str) -> None:
     """A closed box: arm and seed of one of the rows, a button, and both results."""
-    rows = judgement.ran(rows)
+    rows = judge.ran(rows)
     if not rows:
         return
     with st.expander("Recompute one of these runs"):
         there = {row["arm"] for row in rows}
         arms = [arm for arm in study.ARMS if arm in there]
         left, right = st.columns(2)
-        arm = left.selectbox("Arm", arms, key="recompute arm", format_func=lambda one: judgement.SHORT.get(one, one))
+        arm = left.selectbox("Arm", arms, key="recompute arm", format_func=lambda one: judge.SHORT.get(one, one))
         seeds = sorted(row["seed"] for row in rows if row["arm"] == arm)
         seed = right.selectbox("Seed", seeds, key="recompute seed")
         row = next(row for row in rows if (row["arm"], row["seed"]) == (arm, seed))
@@ -58,7 +58,7 @@ def _offer(row: Row, rows: list[Row], visitor: str) -> None:
         st.button("Train it here", key="recompute start", on_click=_start, args=(spec, visitor))
         return
     accuracy, source = found
-    st.write(f"Here: **{accuracy:.2f} %**. {judgement.beside(row, accuracy, key, source)}")
+    st.write(f"Here: **{accuracy:.2f} %**. {judge.beside(row, accuracy, key, source)}")
 
 
 def _stored(key: str) -> tuple[float, dict] | None:

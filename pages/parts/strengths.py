@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from core.atlas.shelf import Shelf
-from core.claims import strength
-from core.claims.strength import Search
+from core.claims import penalty_search
+from core.claims.penalty_search import Search
 from core.jobs.job import Job
 from core.spec import PenaltySpec
 from core.store import StoredRun, StoreError
@@ -110,12 +110,12 @@ def _told(job: Job | None, search: Search | None) -> tuple[str, float] | None:
 
 def _shelf(key: str) -> Shelf:
     """Where the search is, or would be put."""
-    return services.shelf_with(key, strength.NAME) or services.shelves_of(key)[0]
+    return services.shelf_with(key, penalty_search.NAME) or services.shelves_of(key)[0]
 
 
 def _version(key: str) -> tuple[str, int]:
     shelf = _shelf(key)
-    return str(shelf.root), shelf.written(key, strength.NAME)
+    return str(shelf.root), shelf.written(key, penalty_search.NAME)
 
 
 def _search(key: str) -> Search | None:
@@ -124,9 +124,9 @@ def _search(key: str) -> Search | None:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _read(key: str, version: tuple[str, int]) -> Search | None:
-    content = _shelf(key).read(key, strength.NAME)
+    content = _shelf(key).read(key, penalty_search.NAME)
     try:
-        return strength.from_bytes(content) if content else None
+        return penalty_search.from_bytes(content) if content else None
     except ValueError:
         return None  # of another version, or damaged: it can be searched again
 

@@ -1,5 +1,5 @@
 // Which weights go: how far every two criteria agree, and each with itself over training images and over start weights.
-// `core.views.concordance` packs the blob. Scales, grid and marks come from judge.js.
+// `core.views.agreement` packs the blob. Scales, grid and marks come from judge.js.
 
 const agreementMemory = { view: 0 };
 const agreementKind = (name) => `arm ${name}`;

@@ -1,6 +1,6 @@
 // The test images on which two networks part: that only the pruned one gets right, and that only the other does.
 
-const DUEL_NOBODY = 0xffff; // as core/views/scoreboard.py has it
+const DUEL_NOBODY = 0xffff; // as core/views/pca.py has it
 
 function makeDuelDigits(parent) {
   const rows = ["pruned", "other"].map((way) => {

@@ -1,5 +1,5 @@
 // The claims of the paper as four cards, one open: every seed a point, pairs joined, differences with interval and margin.
-// `core.views.judgement` packs the blob. keep.js, read after this, saves the figure and exports the element.
+// `core.views.judge` packs the blob. keep.js, read after this, saves the figure and exports the element.
 
 const JUDGE_SIGNS = { holds: "●", "in part": "◐", fails: "○", "can't tell yet": "?", "can't tell": "?" }; // read without colour
 const JUDGE_SHARES = { holds: "full", "in part": "half" };

@@ -1,5 +1,5 @@
 // Accuracy against achieved sparsity: a line an arm, with its band, and its name at its end; requested against achieved beside it.
-// `core.views.ladder` packs the blob. Read after plots.js and judge.js, whose scales, colours and words these are.
+// `core.views.sparsity` packs the blob. Read after plots.js and judge.js, whose scales, colours and words these are.
 
 const LADDER_LEAST = 0.05; // %: less than this being left is drawn at the end of the axis
 const LADDER_SHAPES = ["circle", "square", "up", "down", "diamond", "cross", "plus", "star"];

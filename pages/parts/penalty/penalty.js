@@ -1,4 +1,4 @@
-// Every cut beside four models of it: spectra per layer, figures, and all distances at a glance. `core.claims.equivalence` packs the blob.
+// Every cut beside four models of it: spectra per layer, figures, and all distances at a glance. `core.claims.penalty` packs the blob.
 
 // Kept as long as the page is open, so that one who leaves the page and comes back finds it as it was.
 const penaltyMemory = { run: null, cut: null, off: new Set(), log: false, drop: true };

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from core import statistics
-from core.judge import cards
-from core.judge.cards import METHOD, NEAR, WHOLE, Row, Setting
+from core.judge import questions
+from core.judge.questions import METHOD, NEAR, WHOLE, Row, Setting
 from core.judge.results import NO_PRUNING
 from core.statistics import Paired, Rule
-from core.views import judgement, scene
-from core.views.judgement import SHORT
+from core.views import judge, scene
+from core.views.judge import SHORT
 
 SETTING = {field.name for field in dataclasses.fields(Setting)}
 SOURCE = {"device": "devices", "versions": "versions", "data": "data"}
@@ -36,11 +36,11 @@ def blob(rows: Iterable[Row], dataset: str, rounds: int, rule: Rule | None = Non
     """
     rows, rule = list(rows), rule or Rule()
     mine = _chosen(rows, dataset, rounds, same)
-    for row in judgement.ran(mine):
+    for row in judge.ran(mine):
         _check(row)
-    ran = cards.entered(mine)
+    ran = questions.entered(mine)
     pruned = [row for row in ran if row["arm"] != NO_PRUNING]
-    arms = [_arm(name, pruned, mine, rule) for name in _names([*pruned, *filter(cards.missed, mine)])]
+    arms = [_arm(name, pruned, mine, rule) for name in _names([*pruned, *filter(questions.missed, mine)])]
     ratios = sorted({_asked(row) for row in pruned})
     furthest = _furthest(arms)
     kept, left_out = _unpruned([row for row in ran if row["arm"] == NO_PRUNING])
@@ -48,7 +48,7 @@ def blob(rows: Iterable[Row], dataset: str, rounds: int, rule: Rule | None = Non
     baseline = _named(NO_PRUNING) | _mean(seeds, rule) | {"seeds": [[seed, None, y] for seed, y in seeds.items()]}
     header = {
         "key": " ".join([dataset, str(rounds), *(f"{name}={value}" for name, value in sorted(same.items()))]),
-        "title": f"{judgement.dataset(dataset)}, {_count(rounds, 'round')} of pruning, {_count(len(ratios), 'ratio')}",
+        "title": f"{judge.dataset(dataset)}, {_count(rounds, 'round')} of pruning, {_count(len(ratios), 'ratio')}",
         "sentence": _seen(arms, rule),
         "ratios": [_x(ratio) for ratio in ratios],
         "arms": arms,
@@ -57,7 +57,7 @@ def blob(rows: Iterable[Row], dataset: str, rounds: int, rule: Rule | None = Non
         "furthest": {"name": furthest[0]["name"], "ratio": furthest[1]["ratio"]} if furthest else None,
         "notes": [note for note in (*_notes(arms, ratios), _sources(pruned), left_out) if note],
         "interval": f"{100 * (1 - rule.level):g} % {statistics.METHODS[rule.method].split(' (')[0]}",
-        "failed": [f"{100 * row['ratio']:g} %: {told}" for row in mine if (told := judgement.failed(row))],
+        "failed": [f"{100 * row['ratio']:g} %: {told}" for row in mine if (told := judge.failed(row))],
     }
     return scene.pack(header, {})
 
@@ -124,11 +124,11 @@ def _arm(name: str, ran: Sequence[Row], every: Sequence[Row], rule: Rule) -> dic
     points = []
     for ratio in sorted({_asked(row) for row in ran if row["arm"] == name}):
         here = [row for row in ran if _asked(row) == ratio]
-        lost = [row for row in every if row["test_accuracy"] == "" or cards.missed(row)]
+        lost = [row for row in every if row["test_accuracy"] == "" or questions.missed(row)]
         failed = [row for row in lost if (row["arm"], _asked(row)) == (name, ratio)]
         points.append(_point(name, ratio, here, rule) | {"failed": len(failed)})
     # A run that missed cuts is no result at the ratio that was asked: it stands alone, at what it achieved.
-    astray = [row for row in every if row["arm"] == name and cards.missed(row)]
+    astray = [row for row in every if row["arm"] == name and questions.missed(row)]
     points += [_point(name, row["zero"], [row], rule) | {"failed": 0} for row in astray]
     points.sort(key=lambda point: point["ratio"])
     return _named(name) | {"points": points}

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from core import datasets, statistics
-from core.judge import cards, results
-from core.judge.cards import (
+from core.judge import questions, results
+from core.judge.questions import (
     CLAIMS,
     DIRECTIONS,
     END,
@@ -32,7 +32,7 @@ from core.judge.cards import (
 )
 from core.spec import BASELINES
 from core.statistics import Arm, Card, Counted, Decision, Paired, Rule, Share
-from core.statistics.paired import REDUCTIONS, RETRAINED
+from core.statistics.mcnemar import REDUCTIONS, RETRAINED
 from core.statistics.words import MOST
 from core.views import scene
 
@@ -96,14 +96,14 @@ def provenance(rows: Sequence[Row], made: str) -> str:
         return f"{first}; no run is there yet."
     dates = sorted({row["date"] for row in rows})
     devices, versions = ("; and ".join(sorted({row[name] for row in rows})) for name in ("device", "versions"))
-    families = "; and ".join(sorted({cards.source(row).family for row in rows}))
+    families = "; and ".join(sorted({questions.source(row).family for row in rows}))
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return f"{first}: {len(rows)} runs, made on {when} on {devices} (arithmetic: {families}) with {versions}."
 
 
 def beside(row: Row, accuracy: float, key: str, source: Mapping[str, Any]) -> str:
     """A shipped row beside the same run made here: `accuracy` in %, its key, and what it was made on. In sentences."""
-    mine, theirs = statistics.Source.of(source, row["data"]), cards.source(row)
+    mine, theirs = statistics.Source.of(source, row["data"]), questions.source(row)
     other_engine = mine.versions.rpartition(", ")[2] != theirs.versions.rpartition(", ")[2]
     if key != row["key"] and not other_engine:
         return "It has another key: its data are not those of the shipped run, so the two are not the same run."
@@ -136,7 +136,7 @@ def card(
     measured: str = END,
 ) -> Card:
     """The card of a claim for the rows of one setting."""
-    return statistics.judge(cards.questions(claim, rows, method, arms, measured), rule or Rule())
+    return statistics.judge(questions.questions(claim, rows, method, arms, measured), rule or Rule())
 
 
 # -- the blob ---------------------------------------------------------------------------------------------------------
@@ -185,11 +185,11 @@ def failed(row: Row) -> str:
     who = f"Seed {row['seed']} of {SHORT.get(row['arm'], row['arm'])}"
     if row["test_accuracy"] == "":
         return f"{who} failed: {row['ended']}."
-    if cards.missed(row):
+    if questions.missed(row):
         asked = row.get("requested", "") or 100 * row["ratio"]
         zero = f"{row['zero']:g} % of its weights are zero, {asked:g} % was asked"
         return f"{who} missed cuts: {zero}, so it is no result at that ratio."
-    if cards.collapsed(row):
+    if questions.collapsed(row):
         ended = {"diverged": "diverged", "dead": "died"}.get(row["ended"], "")
         said = " and ".join(part for part in (ended, row.get("constant", "")) if part)
         return f"{who} {said}; it is counted with what it reaches."
@@ -229,7 +229,7 @@ def _card(
 
 def _nothing_to_compare(method: str, arms: Sequence[str]) -> str:
     """Why claim 1 cannot be asked of these arms; "" where it can."""
-    others = [other for _, other in cards.COMPARED]
+    others = [other for _, other in questions.COMPARED]
     if method in arms and any(other in arms for other in others):
         return ""
     return f"Claim 1 compares {DIRECTIONS[method]} with others: have it and one of {', '.join(others)} run."
@@ -237,7 +237,7 @@ def _nothing_to_compare(method: str, arms: Sequence[str]) -> str:
 
 def _short(name: str) -> dict[str, str]:
     """An arm's own name, a short one for the figure, and the words of the sentences."""
-    known = {words: key for key, words in (*NAMES.items(), *DIRECTIONS.items(), *cards.COPIED.items())}
+    known = {words: key for key, words in (*NAMES.items(), *DIRECTIONS.items(), *questions.COPIED.items())}
     if name in known:
         return {"name": known[name], "short": SHORT[known[name]], "words": name}
     key, words = next((key, words) for key, words in REDUCTIONS.items() if name.startswith(words))
@@ -309,14 +309,14 @@ def _decided(decision: Decision) -> dict[str, Any]:
 def _panels(rows: Sequence[Row], setting: Setting, rule: Rule) -> list[dict[str, Any]]:
     """All arms of the setting: accuracy, every seed a point, and what is zero. The fresh small networks are whole, so no share
     of theirs is zero. `ladder` has the other ratios."""
-    mine = cards.entered(setting.of(rows))
+    mine = questions.entered(setting.of(rows))
     drawn, cut = [], []
     for name in sorted({row["arm"] for row in mine}, key=_order):
         zeros = [row["zero"] for row in mine if row["arm"] == name]
         if name not in (results.NO_PRUNING, FRESH_TARGET, FRESH_EPOCHS):
             cut += zeros
         found = {"name": name, "short": SHORT.get(name, name), "zero": [min(zeros), max(zeros)]}
-        drawn.append(found | _values(cards.arm(mine, name), rule))
+        drawn.append(found | _values(questions.arm(mine, name), rule))
     return [{"ratio": setting.ratio, "zero": [min(cut), max(cut)] if cut else None, "arms": drawn}] if drawn else []
 
 
@@ -351,7 +351,7 @@ def script(
     measured: str = END,
 ) -> str:
     """A Python script that prints the card from its rows. Raises ValueError on what is no claim or no direction."""
-    cards.questions(claim, [], method, arms, measured)
+    questions.questions(claim, [], method, arms, measured)
     file = "" if made == SHIPPED else 'Path(sys.argv[1] if sys.argv[1:] else "runs.csv")'
     source = "the rows that ship" if made == SHIPPED else "the rows that the page's CSV holds"
     how = "card.py" if made == SHIPPED else "card.py runs.csv"

@@ -16,9 +16,9 @@ import numpy as np
 
 from core import criteria
 from core.atlas.shelf import Shelf
-from core.claims import shrinkage, standing, verdicts
-from core.claims.shrinkage import Description, Likeness
-from core.masks import chance
+from core.claims import spectral_models, standing, verdicts
+from core.claims.spectral_models import Description, Likeness
+from core.masks import random_cuts
 from core.spec import PruningSpec, RunSpec
 from core.statistics import words
 from core.statistics.words import Verdict
@@ -106,19 +106,19 @@ def draw(store: Store, spec: RunSpec, key: str, epoch: int) -> Draws:
     """
     moment = store.snapshot(key, epoch)
     rng = np.random.default_rng([spec.seed, epoch])
-    return chance.cuts(moment.before_cut(), moment.state.kept, _per(spec, epoch), rng)
+    return random_cuts.cuts(moment.before_cut(), moment.state.kept, _per(spec, epoch), rng)
 
 
 def summed_up(cut: Cut, draws: Draws) -> Random:
     """What `draw` gave for the cut, as the random cut of each layer's Likeness."""
-    found = [shrinkage.compare(*layer) for layer in zip(cut.before, cut.after, draws, strict=True)]
+    found = [spectral_models.compare(*layer) for layer in zip(cut.before, cut.after, draws, strict=True)]
     return tuple(likeness and likeness.random for likeness in found)
 
 
 def compare(cut: Cut, random: Random | None = None) -> tuple[Likeness | None, ...]:
     """Per hidden layer the four models beside the real cut; None for a layer that the cut left as it was. Without `random` the
     random cut of each Likeness says that nothing happened."""
-    found = [shrinkage.compare(old, new, old[None]) for old, new in zip(cut.before, cut.after, strict=True)]
+    found = [spectral_models.compare(old, new, old[None]) for old, new in zip(cut.before, cut.after, strict=True)]
     if random is None:
         return tuple(found)
     return tuple(one and replace(one, random=known) for one, known in zip(found, random, strict=True))

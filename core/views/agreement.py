@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from core import criteria
-from core.claims.comparisons import CRITERIA, MATCHED, NUMBERED, RANDOM, SAMPLES, Agreement, Comparison
-from core.judge.cards import METHOD
+from core.claims.agreement_rows import CRITERIA, MATCHED, NUMBERED, RANDOM, SAMPLES, Agreement, Comparison
+from core.judge.questions import METHOD
 from core.masks import overlap
 from core.masks.overlap import Overlap
 from core.statistics import Paired
-from core.views import judgement, scene
+from core.views import judge, scene
 
 LEVEL = 0.05  # of every interval by itself; nothing here is a verdict
 YARDSTICK = "magnitude"
@@ -49,7 +49,7 @@ SAME = (
 
 def short(name: str) -> str:
     """A criterion's name, as short as figures need it."""
-    return judgement.SHORT.get(name) or criteria.get(name).label
+    return judge.SHORT.get(name) or criteria.get(name).label
 
 
 def sentence(found: Agreement) -> str:
@@ -118,7 +118,7 @@ def blob(found: Agreement) -> bytes:
     networks = f"{n} network{'s' if n != 1 else ''}"
     header = {
         "key": f"{found.dataset} {found.ratio:g}",
-        "setting": f"{judgement.dataset(found.dataset)}, {100 * found.ratio:g} % of all weights cut at once, {networks}",
+        "setting": f"{judge.dataset(found.dataset)}, {100 * found.ratio:g} % of all weights cut at once, {networks}",
         "title": sentence(found),
         "provenance": provenance(found),
         "notes": [ONCE, FORMULA, MATCHING, SAME],
@@ -198,7 +198,7 @@ def command(dataset: str, ratio: float) -> str:
 def missing(dataset: str, ratio: float) -> str:
     """What to do where no comparisons ship, in a sentence."""
     return (
-        f"How far criteria agree on what to cut is not worked out yet for {judgement.dataset(dataset)} at {100 * ratio:g} %. "
+        f"How far criteria agree on what to cut is not worked out yet for {judge.dataset(dataset)} at {100 * ratio:g} %. "
         f"This makes it, some seconds a network once they are trained: `{command(dataset, ratio)}`"
     )
 

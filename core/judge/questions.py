@@ -12,7 +12,7 @@ from typing import Any
 from core import statistics
 from core.arithmetic import UNRECORDED
 from core.statistics import Arm, Card, Claim, Rule, Share, Source
-from core.statistics.paired import REDUCTIONS, RETRAINED
+from core.statistics.mcnemar import REDUCTIONS, RETRAINED
 from core.statistics.words import UNKNOWN
 
 METHOD, FRESH_TARGET, FRESH_EPOCHS = "activation-frequency", "fresh-small, same target", "fresh-small, same epochs"

@@ -21,8 +21,8 @@ import threadpoolctl
 from core.events import Finished
 from core.spec import RunSpec
 from core.store import Store, StoreError
-from core.sweep import crew
-from core.sweep.crew import Going, Outcome
+from core.sweep import processes
+from core.sweep.processes import Going, Outcome
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 CONNECT_SECONDS = 10
@@ -76,7 +76,7 @@ def _streamed(
             f"the Dask cluster that {ADDRESS} names has no worker: start one with: dask worker --nthreads 1 …"
         ) from None
 
-    with contextlib.closing(crew.streamed(_unless_gone(answers), lambda: None)) as told:
+    with contextlib.closing(processes.streamed(_unless_gone(answers), lambda: None)) as told:
         for key, finished, reason, files in told:
             if isinstance(reason, _Lost):
                 lost.append(by_key[key])
@@ -103,7 +103,7 @@ def _shipped() -> Callable[..., Any]:
         import importlib
 
         try:
-            return importlib.import_module("core.sweep.cluster").over_the_wire(key, values, wanted)
+            return importlib.import_module("core.sweep.dask").over_the_wire(key, values, wanted)
         except ImportError as error:
             reason = f"a Dask worker cannot import this project ({error}): put its folder on the worker's PYTHONPATH"
         except Exception as error:
@@ -145,7 +145,7 @@ def over_the_wire(
 
     # Dask clears away what a worker that was killed leaves in its own folder.
     with tempfile.TemporaryDirectory(dir=get_worker().local_directory) as root:
-        finished, reason = crew.trained(spec, root if wanted else None)
+        finished, reason = processes.trained(spec, root if wanted else None)
         files = Store(root).files(key) if wanted and finished else None
     return key, finished, reason, files
 

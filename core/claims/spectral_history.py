@@ -16,7 +16,7 @@ import numpy as np
 
 from core import spectra
 from core.atlas.shelf import Shelf
-from core.claims import equivalence, standing, verdicts
+from core.claims import penalty, standing, verdicts
 from core.claims.verdicts import CutOfLayer
 from core.spec import RunSpec
 from core.statistics.words import Verdict
@@ -136,7 +136,7 @@ def _moments(glance: Glance, checksum: int, alive: Sequence[Sequence[int]]) -> l
 def random_cuts(store: Store, spec: RunSpec, key: str, epoch: int) -> Chance:
     """What random cuts of the same size as those of `epoch` leave; the same for the same run. Takes a second. Raises
     StoreError where that moment is not stored."""
-    draws = equivalence.draw(store, spec, key, epoch)
+    draws = penalty.draw(store, spec, key, epoch)
     shapes = [weight.shape for weight in store.network(key, epoch).weights[:-1]]
     values = tuple(np.stack([each.mean(0), each.min(0), each.max(0)]).astype(np.float32) for each in draws)
     figures = tuple(np.array([_figures(one, shape) for one in each]) for each, shape in zip(draws, shapes, strict=True))
