@@ -94,7 +94,7 @@ def test_the_arms_are_those_of_the_issue():
 
 def test_the_command_explains_itself():
     done = subprocess.run(
-        [sys.executable, "-m", "core.publish.tables", "--help"],
+        [sys.executable, "-m", "core.tables", "--help"],
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,

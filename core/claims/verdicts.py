@@ -64,7 +64,8 @@ LOW_RANK = (
     "neurons on its thinner side, whichever neurons go, so a rank that falls with that number is no news. A case counts as "
     f"lower if its rank is at most {percent(WIDTH)} of that number, or if its effective rank or its stable rank is below "
     f"each of {random_cuts.DRAWS} random cuts that take as many neurons (or weights) from each layer, and at least "
-    f"{percent(LOWER)} below their mean. By chance a random cut looks lower at most once in {(random_cuts.DRAWS + 1) // 2} cases. "
+    f"{percent(LOWER)} below their mean. By chance a random cut looks lower at most once in "
+    f"{(random_cuts.DRAWS + 1) // 2} cases. "
     + _SHARES.replace("no case to judge", f"fewer than {LEAST} cases")
     + NO_RUN
 )
