@@ -1,4 +1,4 @@
-"""`python -m core.tables`: README's table of every arm on full data (`publish/tables`)."""
+"""`python -m core.tables`: the table of docs/results.md, every arm on full data (`publish/tables`)."""
 
 import sys
 

@@ -106,6 +106,10 @@ def of_the_interface() -> list[Path]:
     return [file for file in (REPOSITORY / "app.py", *sorted(PAGES.rglob("*.py"))) if file.is_file()]
 
 
+def test_the_page_on_the_house_has_the_same_list():
+    assert f"```{ARROWS}```" in (REPOSITORY / "docs" / "house.md").read_text("utf-8")
+
+
 def test_every_arrow_leads_upwards():
     lines = list(MAY)
     assert {room(name) for name in INSIDE} == set(lines), f"write the room into ARROWS in {Path(__file__).name}"

@@ -23,6 +23,20 @@ def block(start: str) -> str:
     return found[0]
 
 
+def test_it_can_be_read_in_a_minute_or_two():
+    assert README.count("\n") <= 150
+
+
+@pytest.mark.parametrize(
+    "page", [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))], ids=lambda p: p.name
+)
+def test_every_page_leads_to_what_is_there_and_says_whom_it_is_for(page):
+    text = page.read_text("utf-8")
+    for place in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (page.parent / place).is_file(), f"{page.name} leads to {place}"
+    assert page.name == "README.md" or re.match(r"# .*\n\nFor whoever ", text)
+
+
 def test_there_are_exactly_two_set_up_commands_and_ci_takes_the_second():
     commands = re.findall(r"^    (python3 -m venv .*)$", README, flags=re.M)
     assert len(commands) == 2

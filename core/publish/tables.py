@@ -1,4 +1,4 @@
-"""README's table: `python -m core.tables`. Every arm on full data over three seeds; stop it and run it again as you like.
+"""The table of docs/results.md: `python -m core.tables`. Every arm on full data over three seeds; stop it and run it again as you like.
 
 What is stored in the cache is not trained again. Rows go to core/data/table.csv as they come, sorted, one per run.
 """
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--cache", default="cache")
     parser.add_argument(
-        "--markdown", action="store_true", help="print the rows that are there as README has them; no runs"
+        "--markdown", action="store_true", help="print the rows that are there as docs/results.md has them; no runs"
     )
     options = parser.parse_args()
     if options.markdown:
