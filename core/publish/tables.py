@@ -1,4 +1,4 @@
-"""The table of docs/results.md: `python -m core.tables`. Every arm on full data over three seeds; stop it and run it again as you like.
+"""The table of docs/results.md: `python -m core.tables`. Every arm on full data over three seeds; stop it, run it again.
 
 What is stored in the cache is not trained again. Rows go to core/data/table.csv as they come, sorted, one per run.
 """
