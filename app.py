@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.parts import link, services, sidebar
+from pages.shared import link, services
+from pages.watch import sidebar
 
 st.set_page_config(page_title="Pruning Explorer", page_icon="✂️", layout="wide")
 services.settle()

@@ -11,7 +11,7 @@ from visiting import REPOSITORY
 
 from core import experiment
 from core.store import Store
-from pages.parts import services
+from pages.shared import services
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from core.masks.overlap import Overlap, compare
 from core.network import Network
 from core.store import Store
 from core.views import agreement as agreement_view
-from pages.parts import elements
+from pages.shared import elements
 
 PAPER = ((300, 784), (200, 300), (100, 200), (50, 100))
 SHIPPED = [("mnist-mini", 0.8), ("mnist", 0.8)]
@@ -331,7 +331,7 @@ def test_a_shipped_row_can_be_made_again_from_the_network_that_ships():
 
 def page(dataset: str, ratio: float) -> AppTest:
     def script(dataset, ratio):
-        from pages.parts import agreeing
+        from pages.judge import agreeing
 
         agreeing.draw(dataset, ratio)
 

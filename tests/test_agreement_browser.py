@@ -12,7 +12,7 @@ from serving import DESKTOP, LAPTOP, TEXTS
 from core.claims import agreement_rows
 from core.judge.questions import METHOD
 from core.views import agreement
-from pages.parts import elements
+from pages.shared import elements
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.browser
-PARTS = Path(__file__).parents[1] / "pages" / "parts"
-SHARED = (PARTS / "shared.js").read_text("utf-8")
+PAGES = Path(__file__).parents[1] / "pages"
+SHARED = (PAGES / "shared" / "shared.js").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -52,5 +52,5 @@ def test_every_axis_uses_the_one_formatter():
     raw = re.compile(
         r'"text-anchor": "(?:end|middle)"[^)]*\}, String\((?!i \+ 1|p\b)|map\(String\)|\(v\) => String\(v\)|`\$\{v\}`'
     )
-    found = {file.name: raw.findall(file.read_text("utf-8")) for file in PARTS.rglob("*.js")}
+    found = {file.name: raw.findall(file.read_text("utf-8")) for file in PAGES.rglob("*.js")}
     assert not {name: words for name, words in found.items() if words}

@@ -23,7 +23,7 @@ STILL = RunSpec(dataset="digits", hidden=(24, 16), learning_rate=1e-6)
 # On mnist-mini, a first cut within an epoch or two.
 CUTS = RunSpec(hidden=(60, 40, 20), learning_rate=0.05, pruning=PruningSpec(start_accuracy=0.5))
 
-# Counts the cells whose foot is not of the colour of the dead, and reads one cell's: as pages/parts/board/cells.js says.
+# Counts the cells whose foot is not of the colour of the dead, and reads one cell's: as pages/shared/board/cells.js says.
 FEET = """(root, cells) => {
   const canvas = root.querySelector('[data-testid=board-canvas]'), ctx = canvas.getContext('2d'), ratio = devicePixelRatio;
   return cells.map(([layer, unit]) => {

@@ -13,7 +13,8 @@ from core.atlas.shelf import Shelf
 from core.claims import factors, pca
 from core.claims.pca import ARMS
 from core.spec import RunSpec
-from pages.parts import contests, elements, services
+from pages.claims import contests
+from pages.shared import elements, services
 
 
 class Picture(StandIn):

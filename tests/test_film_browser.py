@@ -17,7 +17,7 @@ from core.claims.spectral_history import Film
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
-from pages.parts import films
+from pages.claims import films
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 

@@ -10,7 +10,8 @@ from waiting import wait_until
 from core.claims import spectral_history
 from core.spec import RunSpec
 from core.store import Store
-from pages.parts import elements, films, services
+from pages.claims import films
+from pages.shared import elements, services
 
 SHIPPED = RunSpec().key()
 

@@ -19,7 +19,8 @@ from core.judge.study import Kept, Study
 from core.sweep import NO_PRUNING
 from core.views import judge
 from core.views.judge import HERE, SHIPPED
-from pages.parts import asking, elements, services
+from pages.judge import asking
+from pages.shared import elements, services
 
 SETTINGS = [Setting("digits", 0.6, 3), Setting("digits", 0.9, 3), Setting("mnist", 0.6, 3)]
 SMALL = Study("digits", (0.5,), 5, length=2, seeds=3)

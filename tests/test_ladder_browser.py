@@ -12,7 +12,7 @@ from test_ladder import ARMS, rows
 
 from core.judge.questions import METHOD
 from core.views import judge, sparsity
-from pages.parts import elements
+from pages.shared import elements
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 

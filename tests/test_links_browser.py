@@ -13,7 +13,7 @@ from visiting import asking_for
 from core import experiment
 from core.spec import RunSpec
 from core.store import Store
-from pages.parts import services
+from pages.shared import services
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 

@@ -17,7 +17,9 @@ from core.claims import penalty, penalty_search
 from core.jobs import worker
 from core.judge import results
 from core.store import Store
-from pages.parts import atlases, contests, library, services
+from pages.claims import contests
+from pages.explore import atlases
+from pages.shared import library, services
 
 SPEC = digits(max_epochs=6, target_accuracy=0.9)
 KEY = SPEC.key()

@@ -11,7 +11,8 @@ from visiting import PAGES, REPOSITORY, button, said, visit
 from core import criteria, datasets, experiment, spec
 from core.jobs.job import Job
 from core.spec import PenaltySpec, PruningSpec, RunSpec, as_released
-from pages.parts import services, sidebar, watching
+from pages.shared import services
+from pages.watch import sidebar, watching
 
 PAPERS = RunSpec(
     arithmetic="native"

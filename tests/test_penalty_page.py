@@ -15,7 +15,8 @@ from core.claims import penalty, penalty_search
 from core.claims.penalty_search import Search, Try
 from core.jobs.job import Job
 from core.spec import RunSpec
-from pages.parts import draws, elements, services, strengths
+from pages.claims import draws, strengths
+from pages.shared import elements, services
 
 FIND = "Find the λ that ends with the same nuclear norm"
 

@@ -15,7 +15,7 @@ from core.atlas.shelf import Shelf
 from core.datasets import downloads, places
 from core.datasets.formats import IDX_NAMES
 from core.store import Store, StoreError
-from pages.parts import session
+from pages.shared import session
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from core.atlas import Choice
 from core.jobs import JobBoard, JobError, atlas_key
 from core.jobs.job import Job
 from core.spec import RunSpec
-from pages.parts import atlases, elements, services
+from pages.explore import atlases
+from pages.shared import elements, services
 
 TRAINED = RunSpec(pruning=None).key()
 

@@ -28,7 +28,7 @@ TRAINED, EPOCH = RunSpec(pruning=None).key(), 20  # the network that ships
 VIEWS = ("who", "histogram", "neuron", "matrices", "singular", "cost", "classes")
 HALL = ("histogram", "matrices", "singular", "cost", "classes", "neuron")  # by the keys 1 to 6
 
-# For each cell whether the middle of its foot is not of the colour of the gone: as pages/parts/stage/who.js says.
+# For each cell whether the middle of its foot is not of the colour of the gone: as pages/explore/stage/who.js says.
 FEET = """(root, cells) => {
   const canvas = root.querySelector('[data-testid=stage-board]'), ctx = canvas.getContext('2d'), ratio = devicePixelRatio;
   const section = root.querySelector('section.who');
@@ -39,7 +39,7 @@ FEET = """(root, cells) => {
   });
 }"""
 
-# The same for weights in the pictures called `name`: as pages/parts/stage/matrices.js says.
+# The same for weights in the pictures called `name`: as pages/explore/stage/matrices.js says.
 PIXELS = """(root, [name, weights]) => {
   const section = root.querySelector('section.matrices');
   return weights.map(([layer, row, column]) => {

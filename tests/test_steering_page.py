@@ -10,7 +10,8 @@ from visiting import PAGES, again, button, said, visit
 from waiting import wait_until
 
 from core.jobs.job import HELD
-from pages.parts import controls, queued, services
+from pages.shared import queued, services
+from pages.watch import controls
 
 STILL = {"learning_rate": 1e-6, "max_epochs": 50}  # weights hardly move: no cut comes and no target is reached
 WAYS = list(itertools.product((True, False), (*controls.PACES.values(), 0.2)))

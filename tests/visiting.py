@@ -1,6 +1,7 @@
 """Visits to the pages through app.py, without a browser."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,9 @@ from streamlit.testing.v1 import AppTest
 from core.spec import PruningSpec, RunSpec
 
 REPOSITORY = Path(__file__).parents[1]
-FILES = [
-    path.relative_to(REPOSITORY) for path in sorted(REPOSITORY.glob("pages/*/*.py")) if path.parent.name != "parts"
-]
-PAGES = {path.stem: str(path) for path in FILES}
+PAGES = {
+    Path(path).stem: path for path in re.findall(r'st\.Page\("([^"]+)"', (REPOSITORY / "app.py").read_text("utf-8"))
+}
 
 
 def asking_for(spec: RunSpec) -> str:

@@ -18,6 +18,7 @@ from core.claims import penalty_search
 from core.claims.penalty_search import Search, Try
 from core.store import Store
 from core.views import scene
+from core.views.penalty import span
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +157,7 @@ def _of_both(networks: Mapping[str, dict[str, Any]]) -> list[str]:
     apart = [layer["apart"] for layer in penalty["layers"] if layer["apart"] is not None]
     if apart:
         told.append(
-            f"Layer by layer its singular values are {penalty.span(apart)} as far from the pruned network's as those of "
+            f"Layer by layer its singular values are {span(apart)} as far from the pruned network's as those of "
             "the network with neither: 0 % would be the same, 100 % no nearer."
         )
     if pruned["accuracy"] is not None:

@@ -1,6 +1,7 @@
 """Does activation-based pruning lead to low rank? The singular values of a run as a film, through all its cuts."""
 
-from pages.parts import claims, films
+from pages.claims import films
+from pages.shared import claims
 
 claims.title(
     "Pruning makes the layers' weight matrices low-rank",

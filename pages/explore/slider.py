@@ -1,5 +1,6 @@
 """One slider moves everything: choose a stored network and a criterion on the left, drag."""
 
-from pages.parts import services, slider
+from pages.explore import stage
+from pages.shared import services
 
-slider.draw(services.visitor())
+stage.draw(services.visitor())

@@ -4,7 +4,8 @@ import streamlit as st
 
 from core.views import figures
 from core.views.figures import Course
-from pages.parts import library, link, pair, services, sidebar
+from pages.shared import library, link, pair, services
+from pages.watch import sidebar
 
 st.markdown("### Two runs side by side")
 runs = [run for run in library.listed() if run.epochs and run.spec]

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.parts import download, link, services, session, sidebar, watching
+from pages.shared import link, services, session
+from pages.watch import download, sidebar, watching
 
 visitor = services.visitor()
 link.tell(sidebar.in_link())

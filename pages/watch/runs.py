@@ -1,6 +1,7 @@
 """Stored runs: open one at any epoch, put two side by side, free space, delete."""
 
-from pages.parts import library, link, sidebar
+from pages.shared import library, link
+from pages.watch import sidebar
 
 link.put(sidebar.in_link())
 library.draw()

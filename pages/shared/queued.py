@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 from core.jobs.job import Job
-from pages.parts import services, session
+from pages.shared import services, session
 
 MAY = (
     "It begins by itself as soon as one of these ends, is stopped or is paused. Until then watch one of them, or take this one "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core import datasets
-from pages.parts import session
+from pages.shared import session
 
 
 def draw(dataset: str) -> None:

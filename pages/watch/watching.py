@@ -11,8 +11,9 @@ from streamlit.delta_generator import DeltaGenerator
 from core.jobs.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun
-from pages.parts import controls, elements, link, noted, queued, replay, services, session, sidebar
-from pages.parts.services import Look
+from pages.shared import elements, link, noted, queued, services, session
+from pages.shared.services import Look
+from pages.watch import controls, replay, sidebar
 
 LIVE_SECONDS, IDLE_SECONDS, REPLAY_SECONDS = 0.4, 3.0, 0.6
 NEWS_SECONDS = 1.0  # how long a looker-on of a crowd is left without an answer

@@ -7,7 +7,7 @@ import streamlit as st
 from core.jobs.job import Job
 from core.store import StoredRun
 from core.views import scene
-from pages.parts import library, pair, queued, services, session
+from pages.shared import library, pair, queued, services, session
 
 
 def of(run: StoredRun) -> list[StoredRun]:

@@ -13,7 +13,7 @@ from core.jobs.job import Job
 from core.spec import PenaltySpec
 from core.store import StoredRun, StoreError
 from core.views import penalised
-from pages.parts import elements, queued, services, session
+from pages.shared import elements, queued, services, session
 
 HEADING = "A network trained with the penalty instead"
 WHAT = (

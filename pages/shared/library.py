@@ -9,7 +9,7 @@ import streamlit as st
 from core.claims import spectral_history
 from core.store import StoredRun, StoreError
 from core.views import scene
-from pages.parts import elements, noted, pair, services, session
+from pages.shared import elements, noted, pair, services, session
 
 GB = 2**30
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core import datasets
 from core.spec import RunSpec
-from pages.parts import services, session
+from pages.shared import services, session
 
 
 def offer(spec: RunSpec | None, visitor: str) -> None:

@@ -10,7 +10,8 @@ from core.jobs.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun
 from core.views import scene
-from pages.parts import queued, replay, services, session
+from pages.shared import queued, services, session
+from pages.watch import replay
 
 ICONS = {
     "pause": ":material/pause:", "resume": ":material/play_arrow:", "step": ":material/skip_next:",

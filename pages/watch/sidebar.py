@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import criteria, datasets, numerals, spec
 from core.spec import PenaltySpec, PruningSpec, RunSpec
-from pages.parts import link, noted, session
+from pages.shared import link, noted, session
 
 NONE = "no pruning"
 FIRST = ("activation-frequency", "magnitude", "random-matched", "inactivity")

@@ -16,9 +16,9 @@ import streamlit as st
 from core.jobs.job import Job
 from core.statistics.words import Verdict
 from core.store import StoredRun
-from pages.parts import library, link, services, session
+from pages.shared import library, link, services, session
 
-STYLE = Path(__file__).parent / "claims" / "page.css"
+STYLE = Path(__file__).parent / "plots" / "page.css"
 SIGNS = {"holds": "●", "in part": "◐", "fails": "○", "can't tell": "?"}  # read without colour
 
 

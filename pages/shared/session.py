@@ -9,7 +9,7 @@ import streamlit as st
 
 from core import datasets
 from core.store import StoreError
-from pages.parts import link, services
+from pages.shared import link, services
 
 HURRY_SECONDS = 2.0  # after a command the page looks often, until the worker has answered
 REFUSAL_SECONDS = 12.0

@@ -10,8 +10,8 @@ import streamlit as st
 from core.atlas.shelf import Shelf
 from core.claims import penalty
 from core.claims.penalty import Cut, Random
-from pages.parts import services
-from pages.parts.services import Look
+from pages.shared import services
+from pages.shared.services import Look
 
 ALL = 24  # runs whose random cuts are kept in memory
 

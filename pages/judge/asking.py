@@ -17,7 +17,7 @@ from core.judge.questions import CLAIMS, METHOD, Row, Setting
 from core.judge.study import ARMS, RATIOS, Study
 from core.views import judge
 from core.views.judge import HERE, SHIPPED
-from pages.parts import link
+from pages.shared import link
 
 ORIGINS = {SHIPPED: "Shipped", HERE: "Run here"}
 COUNTS = {METHOD: "least active go (the text)", questions.INACTIVITY: "busiest go (released code)"}

@@ -10,7 +10,8 @@ import streamlit as st
 from core import criteria, masks
 from core.atlas import Choice
 from core.store import StoredRun, StoreError
-from pages.parts import atlases, branches, elements, library, link, noted, services, session
+from pages.explore import atlases, branches
+from pages.shared import elements, library, link, noted, services, session
 
 WORKING_SECONDS = 0.6
 KEPT = ("slider run", "slider epoch", "slider criterion", "slider beside", "slider scope")

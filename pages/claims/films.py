@@ -11,8 +11,8 @@ from core.claims import spectral_history
 from core.claims.spectral_history import Chance, Film
 from core.store import StoredRun, StoreError
 from core.views import spectral_history as spectral_history_view
-from pages.parts import claims, elements, services, session
-from pages.parts.services import Look
+from pages.shared import claims, elements, services, session
+from pages.shared.services import Look
 
 LIVE_SECONDS, WORKING_SECONDS, HELD_SECONDS = 1.0, 0.4, 3.0
 ALL = 24  # runs whose films are kept in memory

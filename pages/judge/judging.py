@@ -12,8 +12,9 @@ from core.judge.questions import CLAIMS, DIRECTIONS, Row
 from core.judge.study import Kept, Study
 from core.views import judge, sparsity
 from core.views.judge import HERE, SHIPPED
-from pages.parts import agreeing, asking, claims, elements, link, queued, recomputing, services, session
-from pages.parts.asking import QUICK, Choice
+from pages.judge import agreeing, asking, recomputing
+from pages.judge.asking import QUICK, Choice
+from pages.shared import claims, elements, link, queued, services, session
 
 LIVE_SECONDS, IDLE_SECONDS = 1.0, 5.0
 TITLE = "Which of the paper's claims hold?"

@@ -7,8 +7,9 @@ import streamlit as st
 from core.claims import penalty, standing
 from core.claims.penalty import Cut, Random
 from core.views import penalty as penalty_view
-from pages.parts import claims, draws, elements, services, session, strengths
-from pages.parts.services import Look
+from pages.claims import draws, strengths
+from pages.shared import claims, elements, services, session
+from pages.shared.services import Look
 
 LIVE_SECONDS, DRAW_SECONDS, HELD_SECONDS = 1.0, 0.4, 3.0
 CLAIM = "Each cut acts on the singular values like a penalty on their sum"

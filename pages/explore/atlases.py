@@ -16,7 +16,7 @@ from core.masks import ByHand
 from core.spec import HandCut
 from core.store import Store, StoredRun, branching
 from core.views import slider
-from pages.parts import library, queued, services
+from pages.shared import library, queued, services
 
 DRAWS = 5  # of the random control
 CONTROLS = ("magnitude", "random-matched")

@@ -9,7 +9,7 @@ from core.judge import results, study
 from core.judge.questions import Row
 from core.store import StoreError
 from core.views import judge
-from pages.parts import queued, services, session
+from pages.shared import queued, services, session
 
 CHOSEN = "recomputed"
 

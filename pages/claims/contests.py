@@ -15,7 +15,7 @@ from core.statistics.words import Verdict
 from core.store import StoredRun, StoreError
 from core.views import pca as pca_view
 from core.views import scene
-from pages.parts import claims, elements, link, queued, services, session
+from pages.shared import claims, elements, link, queued, services, session
 
 WORKING_SECONDS = 0.6
 CLAIM = "At the same rank, the pruned network beats PCA"

@@ -18,7 +18,7 @@ from core.jobs import JobBoard, processes
 from core.spec import RunSpec
 from core.store import Store, StoredRun, StoreError
 from core.views import scene
-from pages.parts import elements
+from pages.shared import elements
 
 LOOK_SECONDS = 0.3
 WARM_SECONDS = 2.0  # after the server's first page was asked for; loading torch beside it would make that late

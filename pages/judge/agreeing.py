@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.claims import agreement_rows
 from core.views import agreement
-from pages.parts import elements
+from pages.shared import elements
 
 
 def draw(dataset: str, ratio: float) -> None:

@@ -10,19 +10,22 @@ from typing import Any
 
 import streamlit as st
 
-HERE = Path(__file__).parent
+PAGES = Path(__file__).parents[1]
 
 
-def _register(name: str, *scripts: str, styles: tuple[str, ...] = (), takes_itself_along: bool = False):
-    """The mounting command of the element in the folder `name`; `scripts` and further `styles` are read in this order, after
-    what all share. `takes_itself_along`: the script holds the element's own source, for a page saved as one file."""
-    folder = HERE / name
-    javascript = [HERE / "shared.js", *(folder / script for script in scripts)]
-    sheets = [HERE / "shared.css", folder / f"{name}.css", *(folder / style for style in styles)]
+def _register(place: str, *scripts: str, styles: tuple[str, ...] = (), takes_itself_along: bool = False):
+    """The mounting command of the element in the folder `place` of pages/; `scripts` and further `styles` are read in this
+    order, after what all share: a bare name is in the folder, one with a "/" in pages/. `takes_itself_along`: the script holds
+    the element's own source, for a page saved as one file."""
+    folder, name = PAGES / place, place.rpartition("/")[2]
+
+    def found(files: tuple[str, ...]) -> str:
+        return "\n".join((PAGES / file if "/" in file else folder / file).read_text("utf-8") for file in files)
+
     source = {
-        "html": (folder / f"{name}.html").read_text("utf-8"),
-        "css": "\n".join(file.read_text("utf-8") for file in sheets),
-        "js": "\n".join(file.read_text("utf-8") for file in javascript),
+        "html": found((f"{name}.html",)),
+        "css": found(("shared/shared.css", f"{name}.css", *styles)),
+        "js": found(("shared/shared.js", *scripts)),
     }
     parts = source | ({"js": _LOADER.format(json.dumps(source))} if takes_itself_along else {})
     return st.components.v2.component(f"pruning_{name}", **parts)
@@ -35,33 +38,30 @@ export default (await import(script)).default;
 """
 
 
-_curves = _register("curves", "curves.js")
-_board = _register("board", "cells.js", "mosaic.js", "inspector.js", "spectra.js", "board.js")
-_visitor = _register("visitor", "cold.js", "blank.js", "keys.js", "places.js", "visitor.js")
-_feed = _register("feed", "feed.js")
+_curves = _register("shared/curves", "curves.js")
+_board = _register("shared/board", "cells.js", "mosaic.js", "inspector.js", "spectra.js", "board.js")
+_visitor = _register("shared/visitor", "cold.js", "blank.js", "keys.js", "places.js", "visitor.js")
+_feed = _register("shared/feed", "feed.js")
 VIEWS = ("who", "histogram", "neuron", "matrices", "singular", "cost", "classes")
 _stage = _register(
-    "stage",
-    "../board/cells.js",
-    "../board/mosaic.js",
+    "explore/stage",
+    "shared/board/cells.js",
+    "shared/board/mosaic.js",
     "model.js",
     *(f"{view}.js" for view in VIEWS),
     "stage.js",
     styles=tuple(f"{view}.css" for view in VIEWS),
     takes_itself_along=True,
 )
-PLOTS = {"scripts": ("../claims/plots.js",), "styles": ("../claims/plots.css",)}  # shared by the pages on the claims
-_film = _register("film", *PLOTS["scripts"], "film.js", styles=PLOTS["styles"])
-_penalty = _register("penalty", *PLOTS["scripts"], "penalty.js", styles=PLOTS["styles"])
-_contest = _register("contest", *PLOTS["scripts"], "chart.js", "digits.js", "contest.js", styles=PLOTS["styles"])
-_strength = _register("strength", *PLOTS["scripts"], "strength.js", styles=(*PLOTS["styles"], "../penalty/penalty.css"))
-_judge = _register("judge", *PLOTS["scripts"], "judge.js", "keep.js", styles=PLOTS["styles"])
-_ladder = _register(
-    "ladder", *PLOTS["scripts"], "../judge/judge.js", "ladder.js", styles=(*PLOTS["styles"], "../judge/judge.css")
-)
-_agreement = _register(
-    "agreement", *PLOTS["scripts"], "../judge/judge.js", "agreement.js", styles=(*PLOTS["styles"], "../judge/judge.css")
-)
+PLOTS, PLOT_STYLES = "shared/plots/plots.js", ("shared/plots/plots.css",)  # shared by the pages on the claims
+_film = _register("claims/film", PLOTS, "film.js", styles=PLOT_STYLES)
+_penalty = _register("claims/penalty", PLOTS, "penalty.js", styles=PLOT_STYLES)
+_contest = _register("claims/contest", PLOTS, "chart.js", "digits.js", "contest.js", styles=PLOT_STYLES)
+_strength = _register("claims/strength", PLOTS, "strength.js", styles=(*PLOT_STYLES, "claims/penalty/penalty.css"))
+_judge = _register("judge/judge", PLOTS, "judge.js", "keep.js", styles=PLOT_STYLES)
+JUDGES, JUDGE_STYLES = "judge/judge/judge.js", (*PLOT_STYLES, "judge/judge/judge.css")
+_ladder = _register("judge/ladder", PLOTS, JUDGES, "ladder.js", styles=JUDGE_STYLES)
+_agreement = _register("judge/agreement", PLOTS, JUDGES, "agreement.js", styles=JUDGE_STYLES)
 
 
 def curves(blob: bytes, *, key: str) -> None:

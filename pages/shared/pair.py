@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.store import StoredRun
-from pages.parts import link
+from pages.shared import link
 
 NAMES = ("a", "b")  # in the link
 
