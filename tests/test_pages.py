@@ -286,7 +286,8 @@ def test_a_preset_mends_a_number_that_cannot_be_read(cache):
     assert button(app, "Start").disabled
     button(app, "As in the text").click().run()
     assert sidebar_spec(app) == PAPERS and not button(app, "Start").disabled
-    assert app.text_input(key="choose rate").value == "0.01" and app.text_input(key="choose start").value == "80"
+    shown = {one.label: one.value for one in app.text_input}
+    assert shown["Learning rate"] == "0.01" and shown["First cut at training accuracy, %"] == "80"
 
 
 # The link

@@ -7,7 +7,7 @@ import streamlit as st
 from core.jobs.job import Job
 from core.store import StoredRun
 from core.views import scene
-from pages.shared import library, pair, queued, services, session
+from pages.shared import given, library, pair, queued, services, session
 
 
 def of(run: StoredRun) -> list[StoredRun]:
@@ -96,8 +96,8 @@ def _line(parent: StoredRun, run: StoredRun) -> None:
 
 
 def _open(key: str) -> None:
-    st.session_state["slider run"] = key
-    st.session_state.pop("slider epoch", None)
+    given.give("slider run", key)
+    given.take("slider epoch")
     st.session_state.get("slider kept", {}).pop("slider epoch", None)
 
 

@@ -11,7 +11,7 @@ from core import criteria, masks
 from core.atlas import Choice
 from core.store import StoredRun, StoreError
 from pages.explore import atlases, branches
-from pages.shared import elements, library, link, noted, services, session
+from pages.shared import elements, given, library, link, noted, services, session
 
 WORKING_SECONDS = 0.6
 KEPT = ("slider run", "slider epoch", "slider criterion", "slider beside", "slider scope")
@@ -81,74 +81,76 @@ def _choose(runs: dict[str, StoredRun]) -> tuple[Choice, StoredRun]:
         name: value for name, value in state.get("slider kept", {}).items() if name != "slider run" or value in runs
     }
     for name, value in kept.items():
-        state[name] = state.get(name, value)
-    state["slider run"] = state.get("slider run", next(iter(runs)))
+        given.give(name, given.value(name, value))
+    given.give("slider run", given.value("slider run", next(iter(runs))))
     key = st.selectbox(
-        "Network", list(runs), key="slider run", format_func=lambda one: library.name(runs[one]), on_change=to_the_end,
-        help="Any stored run; newly trained ones come first.",
+        "Network", list(runs), key=given.name("slider run"), format_func=lambda one: library.name(runs[one]),
+        on_change=to_the_end, help="Any stored run; newly trained ones come first.",
     )  # fmt: skip
     epochs = list(runs[key].epochs)
-    state["slider epoch"] = state.get("slider epoch") if state.get("slider epoch") in epochs else epochs[-1]
+    given.give("slider epoch", given.value("slider epoch") if given.value("slider epoch") in epochs else epochs[-1])
     epoch = epochs[0]
     if len(epochs) > 1:
         text = "Stored moments of the run, after that epoch's cuts."
-        epoch = st.select_slider("Epoch", epochs, key="slider epoch", help=text)
+        epoch = st.select_slider("Epoch", epochs, key=given.name("slider epoch"), help=text)
     for name, first in (("criterion", "activation-frequency"), ("scope", "global")):
-        state[f"slider {name}"] = state.get(f"slider {name}", first)
+        given.give(f"slider {name}", given.value(f"slider {name}", first))
     criterion = st.selectbox(
-        "Criterion: what goes first", criteria.names(), key="slider criterion", format_func=atlases.label,
+        "Criterion: what goes first", criteria.names(), key=given.name("slider criterion"), format_func=atlases.label,
         help="\n\n".join(f"**{criteria.get(name).label}**: {criteria.get(name).help}" for name in criteria.names()),
     )  # fmt: skip
     others = [name for name in criteria.names() if name not in (criterion, *atlases.CONTROLS)]
-    state["slider beside"] = [name for name in state.get("slider beside", []) if name in others]
+    given.give("slider beside", [name for name in given.value("slider beside", []) if name in others])
     st.multiselect(
-        "Beside it", others, key="slider beside", format_func=lambda name: criteria.get(name).label,
+        "Beside it", others, key=given.name("slider beside"), format_func=lambda name: criteria.get(name).label,
         help="Further criteria whose accuracy is drawn beside it. Magnitude and random neurons always are.",
     )  # fmt: skip
-    scope = st.selectbox("Scope: what is ranked", list(masks.SCOPES), key="slider scope", format_func=masks.SCOPES.get)
+    scope = st.selectbox(
+        "Scope: what is ranked", list(masks.SCOPES), key=given.name("slider scope"), format_func=masks.SCOPES.get
+    )
     choice = Choice(key, epoch, criterion, scope)
     st.link_button(
         "Lecture mode", link.to("slider", lecture="1", **_in_link(choice)), icon=":material/co_present:", width="stretch",
         help="No sidebar, large type, outcomes veiled until Reveal. Opens in a tab of its own.",
     )  # fmt: skip
-    state["slider kept"] = {name: state[name] for name in KEPT}
+    state["slider kept"] = {name: given.value(name) for name in KEPT}
     return choice, runs[key]
 
 
 def _more() -> tuple[str, ...]:
     """The criteria that a person wants beside the chosen one."""
-    return tuple(st.session_state.get("slider beside", ()))
+    return tuple(given.value("slider beside", ()))
 
 
 def to_the_end() -> None:
     """Another network is shown at its last epoch."""
-    st.session_state.pop("slider epoch", None)
+    given.take("slider epoch")
     st.session_state.get("slider kept", {}).pop("slider epoch", None)
 
 
 def _read_link(runs: dict[str, StoredRun]) -> None:
     """Where the link is to be read: its choice, else the run that was being watched, else the shipped network."""
-    state, says = st.session_state, link.says()
+    says = link.says()
     if not link.unread("slider"):
-        if state.get("slider run") not in runs:
-            state.pop("slider run", None)
+        if given.value("slider run") not in runs:
+            given.take("slider run")
         return
     wanted = says.get("run") or session.watched()
     if wanted in runs:
-        state["slider run"] = wanted
+        given.give("slider run", wanted)
     else:
         if says.get("run"):
             _tell("The link names a run that is not stored here; another one is shown.")
-        state["slider run"] = services.example_network() or next(iter(runs))
+        given.give("slider run", services.example_network() or next(iter(runs)))
     if "epoch" in says:
         epoch = int(says["epoch"]) if says["epoch"].isdecimal() else -1
-        if epoch in runs[state["slider run"]].epochs:
-            state["slider epoch"] = epoch
+        if epoch in runs[given.value("slider run")].epochs:
+            given.give("slider epoch", epoch)
         else:
             _tell(f"The link asks for epoch {says['epoch']}, which is not stored; the last one is shown.")
     for name, param, allowed in (("criterion", "by", criteria.names()), ("scope", "scope", list(masks.SCOPES))):
         if says.get(param) in allowed:
-            state[f"slider {name}"] = says[param]
+            given.give(f"slider {name}", says[param])
         elif param in says:
             _tell(f"The link asks for {param} = {says[param]!r}, which is not there; allowed are {', '.join(allowed)}.")
     _read_beside(says.get("beside", ""))
@@ -159,7 +161,7 @@ def _read_beside(text: str) -> None:
     unknown = [name for name in names if name not in criteria.names()]
     if unknown:
         _tell(f"The link asks for {unknown[0]!r} beside it, which is no criterion; it is left out.")
-    st.session_state["slider beside"] = [name for name in names if name not in unknown]
+    given.give("slider beside", [name for name in names if name not in unknown])
 
 
 def _in_link(choice: Choice) -> dict[str, str]:
@@ -185,7 +187,7 @@ def _follow(choice: Choice, run: StoredRun, visitor: str, working: bool, shown: 
     """Polls only while something is under way. The page is drawn anew when the atlas has come, and when its controls have."""
     if not shown and atlases.there(choice):
         st.rerun()
-    if st.session_state.get("slider run", choice.run) != choice.run:
+    if given.value("slider run", choice.run) != choice.run:
         st.rerun()  # a branch was opened: its button is in here, and draws anew only what is in here
     job = atlases.build(choice, _more(), visitor) if working else None
     if job:

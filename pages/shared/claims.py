@@ -16,7 +16,7 @@ import streamlit as st
 from core.jobs.job import Job
 from core.statistics.words import Verdict
 from core.store import StoredRun
-from pages.shared import library, link, services, session
+from pages.shared import given, library, link, services, session
 
 STYLE = Path(__file__).parent / "plots" / "page.css"
 SIGNS = {"holds": "●", "in part": "◐", "fails": "○", "can't tell": "?"}  # read without colour
@@ -58,10 +58,10 @@ def chosen(*, pruned: bool = True) -> StoredRun | None:
     state = st.session_state
     # A control that another page does not draw loses its value there; what was chosen is kept beside it.
     wanted = _wanted(runs)
-    state["claims run"] = wanted
+    given.give("claims run", wanted)
     with st.sidebar:
         key = st.selectbox(
-            "Run", list(runs), key="claims run", format_func=lambda one: library.name(runs[one]),
+            "Run", list(runs), key=given.name("claims run"), format_func=lambda one: library.name(runs[one]),
             help="Any stored run, newest first; one that is still training is followed.",
         )  # fmt: skip
     state["claims kept"] = key
@@ -84,7 +84,7 @@ def under_way(key: str) -> Job | None:
 def open_run(key: str) -> None:
     """Shows another run on these pages from the next drawing on; for buttons' callbacks."""
     st.session_state["claims kept"] = key
-    st.session_state.pop("claims run", None)
+    given.take("claims run")
 
 
 def _is_cut(run: StoredRun) -> bool:
@@ -104,7 +104,7 @@ def _wanted(runs: dict[str, StoredRun]) -> str:
     elif watched != state.get("claims watched") and watched in runs:
         state["claims watched"] = watched  # since the last visit another run was opened: it is the one that is meant
         return watched
-    for known in (state.get("claims run"), state.get("claims kept"), services.example_key()):
+    for known in (given.value("claims run"), state.get("claims kept"), services.example_key()):
         if known in runs:
             return known
     return next(iter(runs))

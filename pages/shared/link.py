@@ -75,8 +75,10 @@ def put(wanted: dict[str, str], kept: Iterable[str] = ()) -> None:
         return
     before = says()
     after = wanted | {name: before[name] for name in kept if name in before}
-    if after != before:
+    # What was put before may still be on its way to the browser, whose word on the address is then out of date.
+    if after != before or wanted != st.session_state.get("link put", wanted):
         st.query_params.from_dict(after)
+    st.session_state["link put"] = wanted
 
 
 def to(page: str, **query: str) -> str:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import criteria, datasets, numerals, spec
 from core.spec import PenaltySpec, PruningSpec, RunSpec
-from pages.shared import link, noted, session
+from pages.shared import given, link, noted, session
 
 NONE = "no pruning"
 FIRST = ("activation-frequency", "magnitude", "random-matched", "inactivity")
@@ -38,12 +38,12 @@ def draw() -> None:
     state = st.session_state
     if link.unread("choice") or "choice" not in state:
         state["choice"] = _from_link()
-        for name in state["choice"]:
-            state.pop(f"choose {name}", None)
+        for name, value in state["choice"].items():
+            given.give(f"choose {name}", _shown(name, value))
     for name, value in state["choice"].items():
         # Written anew in every run, not only once: else a rerun that overtakes the browser's first drawing of a control
         # finds it at its lowest value.
-        state[f"choose {name}"] = state.get(f"choose {name}", _shown(name, value))
+        given.give(f"choose {name}", given.value(f"choose {name}", _shown(name, value)))
     session.open_from_link()
     with st.sidebar:
         _presets()
@@ -70,13 +70,13 @@ def _shown(name: str, value: Any) -> Any:
 def _said(name: str, known: Any) -> Any:
     """What the control says; what was `known` where a number cannot be read, which `chosen` then tells."""
     state = st.session_state
-    value = state.get(f"choose {name}")
+    value = given.value(f"choose {name}")
     if value is None or name not in TYPED:
         return known if value is None else value
     try:
         return numerals.read(value, *RANGES[name], whole=isinstance(TEXT[name], int))
     except ValueError as error:
-        if state.get("choose penalty") or name not in OF_THE_PENALTY:
+        if given.value("choose penalty") or name not in OF_THE_PENALTY:
             state["choice problem"] = state["choice problem"] or f"{TYPED[name]}: {error}"
         return known
 
@@ -184,7 +184,7 @@ OPTIONS = {
 def _apply(preset: dict[str, Any]) -> None:
     for name, value in preset.items():
         if name not in PRESET_KEEPS:
-            st.session_state[f"choose {name}"] = _shown(name, value)
+            given.give(f"choose {name}", _shown(name, value))
 
 
 def _presets() -> None:
@@ -206,33 +206,37 @@ def _presets() -> None:
 
 def _main_controls() -> None:
     st.selectbox(
-        "Data", datasets.names(), key="choose dataset", format_func=datasets.label,
+        "Data", datasets.names(), key=given.name("choose dataset"), format_func=datasets.label,
         help="\n\n".join(map(_described, datasets.names())),
     )  # fmt: skip
-    noted.draw(st.session_state["choose dataset"])
+    noted.draw(given.value("choose dataset"))
     noted.overlooked()
     st.text_input(
-        "Hidden layers", key="choose hidden",
+        "Hidden layers", key=given.name("choose hidden"),
         help=f"Widths of the hidden layers, such as 300-200-100-50: 1 to 8 layers of 1..{spec.WIDEST_ON_PAGE} neurons.",
     )  # fmt: skip
     st.selectbox(
         "Criterion: what goes first", [*FIRST, NONE, *(n for n in criteria.names() if n not in FIRST)],
-        key="choose criterion", format_func=_criterion_label,
+        key=given.name("choose criterion"), format_func=_criterion_label,
         help="The first four are the ones a class needs; further ones follow.\n\n"
         + "\n\n".join(f"**{criteria.get(name).label}**: {criteria.get(name).help}" for name in criteria.names()),
     )  # fmt: skip
-    idle = st.session_state.get("choose criterion") == NONE
+    idle = given.value("choose criterion") == NONE
     st.slider(
         "Pruning ratio, %",
         *RANGES["ratio"],
-        key="choose ratio",
+        key=given.name("choose ratio"),
         disabled=idle,
         help=_rule(PruningSpec, "ratio")["help"],
     )
     st.slider(
-        "Rounds", *RANGES["rounds"], key="choose rounds", disabled=idle, help=_rule(PruningSpec, "rounds")["help"]
+        "Rounds",
+        *RANGES["rounds"],
+        key=given.name("choose rounds"),
+        disabled=idle,
+        help=_rule(PruningSpec, "rounds")["help"],
     )
-    st.number_input("Seed", 0, 2**32 - 1, key="choose seed", step=1, help=_rule(RunSpec, "seed")["help"])
+    st.number_input("Seed", 0, 2**32 - 1, key=given.name("choose seed"), step=1, help=_rule(RunSpec, "seed")["help"])
 
 
 def _described(dataset: str) -> str:
@@ -250,10 +254,16 @@ def _more_controls() -> None:
     _choice("Ranking", "scope", PruningSpec, "scope")
     _choice("A round cuts", "selection", PruningSpec, "selection")
     _choice("Counting", "counting", PruningSpec, "counting")
-    st.toggle("Reset counts after a cut", key="choose reset", help="Off: counts are kept over the whole run.")
+    st.toggle(
+        "Reset counts after a cut", key=given.name("choose reset"), help="Off: counts are kept over the whole run."
+    )
     _choice("Redundancy", "redundancy", PruningSpec, "redundancy")
     _choice("When the cuts come", "schedule", PruningSpec, "schedule")
-    st.toggle("Rewind after the last cut", key="choose rewind", help=spec.BASELINES["rewound to the start weights"][1])
+    st.toggle(
+        "Rewind after the last cut",
+        key=given.name("choose rewind"),
+        help=spec.BASELINES["rewound to the start weights"][1],
+    )
     _number("min_units", PruningSpec, "min_units")
     _number("start", PruningSpec, "start_accuracy")
     _number("target", RunSpec, "target_accuracy")
@@ -268,10 +278,10 @@ def _more_controls() -> None:
 
 def _penalty_controls() -> None:
     st.toggle(
-        "Train with the penalty", key="choose penalty",
+        "Train with the penalty", key=given.name("choose penalty"),
         help="Adds λ · (sum of the hidden layers' singular values) to the objective, beside or instead of cuts.",
     )  # fmt: skip
-    off = not st.session_state.get("choose penalty")
+    off = not given.value("choose penalty")
     _number("lambda", PenaltySpec, "strength", disabled=off)
     _number("every", PenaltySpec, "every", disabled=off)
     _choice("Its step", "method", PenaltySpec, "method", disabled=off)
@@ -282,8 +292,10 @@ def _penalty_controls() -> None:
 def _choice(label: str, name: str, kind: type, field: str, **more: Any) -> None:
     rule = _rule(kind, field)
     texts = "\n\n".join(f"**{option}**: {text}" for option, text in rule["choices"].items())
-    st.selectbox(label, list(rule["choices"]), key=f"choose {name}", help=f"{rule['help']}\n\n{texts}", **more)
+    st.selectbox(
+        label, list(rule["choices"]), key=given.name(f"choose {name}"), help=f"{rule['help']}\n\n{texts}", **more
+    )
 
 
 def _number(name: str, kind: type, field: str, **more: Any) -> None:
-    st.text_input(TYPED[name], key=f"choose {name}", help=_rule(kind, field)["help"], **more)
+    st.text_input(TYPED[name], key=given.name(f"choose {name}"), help=_rule(kind, field)["help"], **more)

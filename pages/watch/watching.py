@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.jobs.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun
-from pages.shared import elements, link, noted, queued, services, session
+from pages.shared import elements, given, link, noted, queued, services, session
 from pages.shared.services import Look
 from pages.watch import controls, replay, sidebar
 
@@ -154,7 +154,8 @@ def _to_the_slider(run: StoredRun, epoch: int) -> None:
     text = "Every ratio from 0 to 100 % for this very network, at the speed of the hand."
     if st.button("Drag one slider over this network", icon=":material/tune:", help=text, key="to the slider"):
         link.settle("slider")
-        st.session_state.update({"slider run": run.key, "slider epoch": epoch})
+        given.give("slider run", run.key)
+        given.give("slider epoch", epoch)
         st.switch_page("pages/explore/slider.py")
 
 
