@@ -2,6 +2,8 @@
 
 import core  # noqa: F401  # isort: skip  before anything loads NumPy: core chooses with which instructions it computes
 
+import os
+
 import pytest
 import streamlit as st
 from holding import Gates
@@ -12,6 +14,13 @@ from visiting import REPOSITORY
 from core import experiment
 from core.store import Store
 from pages.shared import services
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """How many files of tests at a time: three on two cores, since two fifths of a test's time is waiting for a browser, a
+    server or a worker."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + cores // 2
 
 
 @pytest.fixture(autouse=True)

@@ -324,6 +324,7 @@ def test_two_runs_side_by_side_and_one_deleted_after_a_question(visitors, server
         list(experiment.run(spec, server.store))
     ann = visitors()
     ann.visit()
+    ann.canvas.wait_for()  # what is pressed while the page draws itself can be lost
     ann.tick_newest(2)
     ann.until(lambda: ann.button("Side by side").is_enabled(), "two ticked rows")
     ann.press("Side by side")

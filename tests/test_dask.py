@@ -243,7 +243,7 @@ def test_without_dask_it_says_what_to_do(store, monkeypatch):
 
 
 def test_nothing_imports_dask_unless_it_is_asked_for():
-    code = "import sys; from core.sweep import cluster, crew; print([m for m in ('dask', 'distributed') if m in sys.modules])"
+    code = "import sys; from core.sweep import dask, processes; print([m for m in ('dask', 'distributed') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     assert done.stdout.strip() == "[]", done.stderr
 

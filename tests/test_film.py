@@ -308,8 +308,8 @@ def test_a_weight_criterion_counts_rows_and_columns_that_it_emptied(store):
 def test_large_layers_leave_epochs_out_between_cuts_and_say_so(made, monkeypatch):
     key = digits().key()
     whole, header, arrays = shot(made, key)
-    monkeypatch.setattr(spectral_history, "MOST_VALUES", 40 * (header["moments"] - 1))
-    monkeypatch.setattr(spectral_history, "NEXT", 0)
+    monkeypatch.setattr(spectral_history_view, "MOST_VALUES", 40 * (header["moments"] - 1))
+    monkeypatch.setattr(spectral_history_view, "NEXT", 0)
     fewer, fewer_arrays = blobbed(made, key, whole)
     assert fewer["moments"] < header["moments"] and "one epoch in" in fewer["notes"][-1]
     cuts = {cut["epoch"] for cut in header["cuts"]}

@@ -21,7 +21,7 @@ from pages.claims import films
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-PARTS = Path(__file__).parents[1] / "pages" / "parts"
+PAGES = Path(__file__).parents[1] / "pages"
 SHIPPED = RunSpec().key()
 LIVE = digits(seed=25, learning_rate=0.02, max_epochs=40, target_accuracy=1.0)
 SPEC = digits(seed=21, max_epochs=9, target_accuracy=0.95)
@@ -432,10 +432,10 @@ def test_runs_without_cuts_and_runs_that_diverged(viewers, server):
 def test_an_element_put_up_again_in_the_same_nodes_is_there_once(viewers):
     ann = viewers()
     ann.page.goto("about:blank")
-    scripts = [PARTS / name for name in ("shared.js", "claims/plots.js", "film/film.js")]
+    scripts = [PAGES / name for name in ("shared/shared.js", "shared/plots/plots.js", "claims/film/film.js")]
     values = {
         "js": "\n".join(file.read_text("utf-8") for file in scripts),
-        "html": (PARTS / "film/film.html").read_text("utf-8"),
+        "html": (PAGES / "claims/film/film.html").read_text("utf-8"),
     }
     counts = ann.page.evaluate(AGAIN, values)
     assert counts[0] == counts[1] > 0
@@ -444,7 +444,7 @@ def test_an_element_put_up_again_in_the_same_nodes_is_there_once(viewers):
 def test_a_call_that_was_overtaken_does_not_close_the_picture_of_the_next(viewers):
     ann = viewers()
     ann.page.goto("about:blank")
-    told = ann.page.evaluate(OVERTAKEN, (PARTS / "shared.js").read_text("utf-8") + RECORDER)
+    told = ann.page.evaluate(OVERTAKEN, (PAGES / "shared/shared.js").read_text("utf-8") + RECORDER)
     assert told == ["made", "overtaken", "new", "late", "new", "newest", "closed", "made", "again"]
 
 

@@ -15,7 +15,7 @@ from core.spec import RunSpec
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 STILL = RunSpec(dataset="digits", hidden=(24, 16), learning_rate=1e-6)  # weights hardly move: no cut, no target
-PARTS = Path(__file__).parents[1] / "pages" / "parts"
+PAGES = Path(__file__).parents[1] / "pages"
 # Everything that can have the focus, also within our own elements: tag, type, role and name (without numbers, which change).
 FOCUSABLE = """() => {
   const found = [];
@@ -172,7 +172,7 @@ def test_the_keys_of_lecture_mode_work_wherever_the_focus_is(visitors):
     assert "BUTTON" in tried
 
 
-@pytest.mark.parametrize("file", sorted(PARTS.rglob("*.js")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", sorted(PAGES.rglob("*.js")), ids=lambda file: file.stem)
 def test_every_handler_of_keys_asks_the_one_function(file):
     text = file.read_text("utf-8")
     handlers = text.count('addEventListener("keydown"')

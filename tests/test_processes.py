@@ -158,7 +158,9 @@ def test_where_the_fork_server_cannot_load_torch_workers_are_fresh_and_say_why(s
 
 @forking
 def test_the_fork_server_ends_with_who_started_it_and_ctrl_c_is_not_for_it():
-    code = "from core import processes; processes.warm(); print(processes._server._process.pid, flush=True); input()"
+    code = (
+        "from core.jobs import processes; processes.warm(); print(processes._server._process.pid, flush=True); input()"
+    )
     asker = subprocess.Popen(
         [sys.executable, "-c", code], cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

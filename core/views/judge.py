@@ -157,7 +157,7 @@ def blob(
 ) -> bytes:
     """What the page draws of all `rows` of one origin: the cards of `setting`, and all its arms.
 
-    method, measured: as in `cards.questions`. arms: those that the rows are planned to have, None for all. asked: the claims
+    method, measured: as in `questions.questions`. arms: those that the rows are planned to have, None: all. asked: the claims
     that the rows are meant to judge. claim: which card is open at first. job: what is under way. Every mean stands with its n
     and its interval.
     """
@@ -365,11 +365,11 @@ def script(
     return f'''# {title(claim, method)}.
 # {label(setting)}, from {source}.
 # Run it in the folder of the Pruning Explorer: PYTHONPATH=. .venv/bin/python {how}
-{imports}from core import cards, results
+{imports}from core.judge import questions, results
 from core.statistics import Rule, judge
 
-rows = cards.Setting({place}).of(results.shipped({file}))
-card = judge(cards.questions("{claim}", rows{more}), Rule())
+rows = questions.Setting({place}).of(results.shipped({file}))
+card = judge(questions.questions("{claim}", rows{more}), Rule())
 print(f"{{card.headline}}\\n{{card.sentence}}")
 for part in card.decisions:
     n = part.evidence.n if part.evidence else 0

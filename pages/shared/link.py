@@ -76,9 +76,11 @@ def put(wanted: dict[str, str], kept: Iterable[str] = ()) -> None:
     before = says()
     after = wanted | {name: before[name] for name in kept if name in before}
     # What was put before may still be on its way to the browser, whose word on the address is then out of date.
-    if after != before or wanted != st.session_state.get("link put", wanted):
+    page, last = st.session_state.get("link put", (None, None))
+    here = st.session_state.get("link page")
+    if after != before or (page == here and last != wanted):
         st.query_params.from_dict(after)
-    st.session_state["link put"] = wanted
+    st.session_state["link put"] = here, wanted
 
 
 def to(page: str, **query: str) -> str:
