@@ -33,7 +33,7 @@ experiment: arithmetic blas collapse criteria datasets events gates masks networ
 sweep: datasets events experiment spec store
 atlas: criteria datasets experiment lowrank masks network recipe spec spectra store
 claims: arithmetic atlas collapse criteria datasets events experiment lowrank masks network spec spectra statistics store sweep
-judge: arithmetic atlas claims collapse criteria datasets spec spectra statistics store sweep
+judge: arithmetic claims collapse criteria datasets spec spectra statistics store sweep
 views: atlas claims collapse criteria datasets judge masks network recipe spec spectra statistics store
 jobs: atlas claims datasets events experiment gates judge spec store
 publish: arithmetic atlas claims collapse criteria datasets events experiment network spec spectra store sweep views

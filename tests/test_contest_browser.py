@@ -9,12 +9,12 @@ from serving import DESKTOP, LAPTOP, Visitor, server_on, times_a_plain_page, vis
 from small import digits
 
 from core import datasets, experiment
-from core.atlas.shelf import Shelf
 from core.claims import factors, pca, retraining
 from core.claims.pca import ARMS, MATCHINGS
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
+from core.store.artifacts import Artifacts
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -109,19 +109,19 @@ def held() -> pca.Contest:
     return pca.build(pca.pair(example, KEY, example))
 
 
-def without_retraining(shelf: Shelf) -> None:
+def without_retraining(artifacts: Artifacts) -> None:
     """Hides the retrained reductions that ship behind files that are none."""
     for matching in MATCHINGS:
         for arm in ARMS:
-            shelf.write(KEY, factors.name(matching, arm), b"")
+            artifacts.write(KEY, factors.name(matching, arm), b"")
 
 
 @pytest.fixture(scope="module")
 def stocked(server, held):
-    """The server's shelf holds the contest of the shipped run, and at the same rank its reductions trained on for show."""
-    shelf, data = Shelf(server.cache), datasets.load("mnist-mini")
-    shelf.write(KEY, pca.NAME, held.to_bytes())
-    without_retraining(shelf)
+    """The server keeps the contest of the shipped run, and at the same rank its reductions trained on for show."""
+    artifacts, data = Artifacts(server.cache), datasets.load("mnist-mini")
+    artifacts.write(KEY, pca.NAME, held.to_bytes())
+    without_retraining(artifacts)
     for place, arm in enumerate(ARMS):
         answers = held.answers[place, held.curve[-1]]
         curve = np.array([0.5, np.mean(answers == data.y_test)])
@@ -130,7 +130,7 @@ def stocked(server, held):
             run=KEY, matching="rank", arm=arm, epochs=1, ranks=held.ranks[row], true=held.true[place, row],
             numbers=held.costs(arm)[row].astype(np.uint32), test=curve, valid=curve, answers=answers,
         )  # fmt: skip
-        shelf.write(KEY, factors.name("rank", arm), made.to_bytes())
+        artifacts.write(KEY, factors.name("rank", arm), made.to_bytes())
     return server
 
 
@@ -350,8 +350,8 @@ def test_a_contest_is_held_and_the_factors_retrained_while_one_looks_on(chromium
 
 def test_epochs_of_the_retraining_are_seen_as_they_come(chromium, tmp_path, held):
     with server_on(tmp_path / "cache") as server, visits(Judge, chromium, server) as make:
-        Shelf(server.cache).write(KEY, pca.NAME, held.to_bytes())
-        without_retraining(Shelf(server.cache))
+        Artifacts(server.cache).write(KEY, pca.NAME, held.to_bytes())
+        without_retraining(Artifacts(server.cache))
         ann = make()
         ann.open()
         ann.root.evaluate("root => { root.mine = 1; }")

@@ -9,10 +9,10 @@ from visiting import StandIn, again, arrive, button, said
 from waiting import wait_until
 
 from core import datasets, experiment
-from core.atlas.shelf import Shelf
 from core.claims import factors, pca
 from core.claims.pca import ARMS
 from core.spec import RunSpec
+from core.store.artifacts import Artifacts
 from pages.claims import contests
 from pages.shared import elements, services
 
@@ -66,7 +66,7 @@ def test_a_missing_twin_is_trained_the_contest_held_and_the_factors_retrained(wi
     assert sorted(made) == sorted(ARMS)
     labels = datasets.load("digits").y_test
     for arm in ARMS:
-        stored = factors.from_bytes(Shelf(with_runs.root).read(key, factors.name("rank", arm)))
+        stored = factors.from_bytes(Artifacts(with_runs.root).read(key, factors.name("rank", arm)))
         assert made[arm]["test"][-1] == pytest.approx(np.mean(stored.answers == labels))
     jobs = len(services.board().jobs())
     again(app)
@@ -118,11 +118,11 @@ def test_damaged_files_are_told_or_made_again(with_runs, picture):
     list(experiment.run(digits(None), with_runs))
     key = digits().key()
     worked(visit(run=key))
-    Shelf(with_runs.root).write(key, factors.name("rank", "pca"), b"nothing")
+    Artifacts(with_runs.root).write(key, factors.name("rank", "pca"), b"nothing")
     st.cache_data.clear()
     app = visit(run=key)
     assert button(app, "Retrain the factors: same rank")
-    Shelf(with_runs.root).write(key, pca.NAME, b"nothing")
+    Artifacts(with_runs.root).write(key, pca.NAME, b"nothing")
     visit(run=key)
     assert "damaged" in picture.header["problem"]
 
@@ -136,7 +136,7 @@ def test_jobs_are_told_while_they_work(with_runs, picture, gates):
     gates.open(held[0])
     worked(app)
     contests._retrain(key, "numbers", "me")
-    wait_until(lambda: Shelf(with_runs.root).written(key, factors.name("numbers", ARMS[0])), what="a first arm")
+    wait_until(lambda: Artifacts(with_runs.root).written(key, factors.name("numbers", ARMS[0])), what="a first arm")
     again(app)
     assert "retrained" in picture.news[-1]["job"]["text"]
     gates.open(held[1])

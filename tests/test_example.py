@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from core import criteria, datasets, masks
-from core.atlas import Choice
-from core.atlas.shelf import Shelf
+from core.atlas import Choice, kept
 from core.claims import factors, pca, penalty, penalty_search
 from core.criteria import Evidence
 from core.publish.example import DRAWS, EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
+from core.store.artifacts import Artifacts
 from core.views import scene, slider
 
 TRAINED, PRUNED = RunSpec(pruning=None), RunSpec()
@@ -70,7 +70,7 @@ def test_each_of_its_moments_can_be_drawn(shipped):
 @pytest.mark.parametrize("choice", atlases(), ids=lambda choice: f"{choice.criterion}-{choice.draw}")
 def test_its_atlases_are_those_of_the_trained_network(shipped, choice):
     """Against masks made here, so that an atlas of another network, or one out of date, does not pass."""
-    made, moment = Shelf(EXAMPLE).get(choice), shipped.snapshot(choice.run, choice.epoch)
+    made, moment = kept.get(Artifacts(EXAMPLE), choice), shipped.snapshot(choice.run, choice.epoch)
     network, data = moment.state.network(), datasets.load("mnist-mini")
     draws = np.random.default_rng([0, choice.epoch, 2, *([choice.draw] if choice.draw else [])])
     scores = criteria.scores(choice.criterion, Evidence(network, moment.fired, moment.seen, rng=draws))
@@ -82,7 +82,7 @@ def test_its_atlases_are_those_of_the_trained_network(shipped, choice):
 
 
 def test_the_stage_of_the_example_is_small_enough_to_be_sent_at_once(shipped):
-    first, *rest = map(Shelf(EXAMPLE).get, atlases())
+    first, *rest = (kept.get(Artifacts(EXAMPLE), one) for one in atlases())
     blob = slider.blob(TRAINED, shipped.snapshot(first.choice.run, first.choice.epoch), first, rest)
     assert len(blob) < 1.5e6
 
@@ -90,7 +90,7 @@ def test_the_stage_of_the_example_is_small_enough_to_be_sent_at_once(shipped):
 def test_its_contest_is_that_of_its_two_networks_with_every_reduction_trained_on(shipped):
     both = pca.pair(shipped, PRUNED.key(), shipped)
     made, found = (
-        pca.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), pca.NAME)),
+        pca.from_bytes(Artifacts(EXAMPLE).read(PRUNED.key(), pca.NAME)),
         pca.decompositions(both.standard, both.data),
     )
     assert (made.run, made.twin) == (PRUNED.key(), TRAINED.key()) and made.twin_epoch == shipped.open(
@@ -103,14 +103,14 @@ def test_its_contest_is_that_of_its_two_networks_with_every_reduction_trained_on
         net = pca.reduced(both.standard, found[arm], made.ranks[row])
         assert np.count_nonzero(net.predict(both.data.x_test) != made.answers[a, row]) <= 2
         for matching in pca.MATCHINGS:
-            one = factors.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), factors.name(matching, arm)))
+            one = factors.from_bytes(Artifacts(EXAMPLE).read(PRUNED.key(), factors.name(matching, arm)))
             assert one.complete and not one.problem and one.epochs == len(both.trained_on)
             assert one.ranks.tolist() == made.ranks[made.row(matching, arm)].tolist()
             assert (one.true <= one.ranks + (arm == "pca")).all()
 
 
 def test_the_search_for_its_penalty_ends_where_the_pruned_run_did(shipped):
-    search = penalty_search.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), penalty_search.NAME))
+    search = penalty_search.from_bytes(Artifacts(EXAMPLE).read(PRUNED.key(), penalty_search.NAME))
     goal = sum(np.linalg.norm(weight, "nuc") for weight in shipped.network(PRUNED.key()).weights[:-1])
     assert search.goal == pytest.approx(goal, rel=1e-4) and search.epochs == shipped.open(PRUNED.key()).last_epoch
     assert search.tries[0].strength == 0 and search.tries[search.found].nuclear == pytest.approx(goal, rel=0.0101)
@@ -120,7 +120,7 @@ def test_the_search_for_its_penalty_ends_where_the_pruned_run_did(shipped):
 
 def test_its_random_cuts_are_those_that_the_page_would_draw(shipped):
     cuts = penalty.cuts(shipped, PRUNED, PRUNED.key())
-    kept = penalty.from_bytes(Shelf(EXAMPLE).read(PRUNED.key(), penalty.NAME), cuts)
+    kept = penalty.from_bytes(Artifacts(EXAMPLE).read(PRUNED.key(), penalty.NAME), cuts)
     assert set(kept) == {cut.epoch for cut in cuts} and len(cuts) == PRUNED.pruning.rounds
     last = cuts[-1]
     drawn = penalty.summed_up(last, penalty.draw(shipped, PRUNED, PRUNED.key(), last.epoch))

@@ -8,11 +8,11 @@ from blobs import unpack
 from small import assert_same, digits
 
 from core import experiment, spectra
-from core.atlas.shelf import Shelf
 from core.claims import penalty, spectral_history, verdicts
 from core.claims.spectral_history import FIGURES
 from core.spec import HandCut
 from core.store import Store, StoreError, snapshot
+from core.store.artifacts import Artifacts
 from core.views import spectral_history as spectral_history_view
 
 
@@ -175,8 +175,8 @@ def test_what_is_judged_is_what_the_stored_networks_are(made, with_chances):
 
 def test_a_film_that_was_kept_outlives_the_thinning_of_its_run(store, tmp_path):
     key = finished(store, max_epochs=9, target_accuracy=0.999, learning_rate=0.02)
-    shelf = Shelf(tmp_path)
-    whole = spectral_history.keep(store, shelf, key)
+    artifacts = Artifacts(tmp_path)
+    whole = spectral_history.keep(store, artifacts, key)
     before = spectral_history_view.blob(digits(), whole, store.log(key), label="", finished=True)
     assert store.thin(key) > 0
     stored = set(store.open(key).epochs)
@@ -186,25 +186,25 @@ def test_a_film_that_was_kept_outlives_the_thinning_of_its_run(store, tmp_path):
     text = spectral_history.missing(bare, store.log(key))
     assert text.startswith(f"{len(lost)} epoch" if len(lost) > 1 else "1 epoch") and str(lost[0]) in text
     assert spectral_history.missing(bare, store.log(key)) in blobbed(store, key, bare)[0]["notes"]
-    again = spectral_history.shoot(store, key, spectral_history.load(shelf, key))
+    again = spectral_history.shoot(store, key, spectral_history.load(artifacts, key))
     assert spectral_history_view.blob(digits(), again, store.log(key), label="", finished=True) == before
     assert spectral_history.missing(again, store.log(key)) == ""
-    version = shelf.written(key, spectral_history.FILE)
-    spectral_history.keep(store, shelf, key)
-    assert shelf.written(key, spectral_history.FILE) == version  # nothing new: nothing written
+    version = artifacts.written(key, spectral_history.FILE)
+    spectral_history.keep(store, artifacts, key)
+    assert artifacts.written(key, spectral_history.FILE) == version  # nothing new: nothing written
 
 
 def test_a_damaged_film_is_taken_for_absent(store, tmp_path):
-    key, shelf = finished(store), Shelf(tmp_path)
-    spectral_history.keep(store, shelf, key)
-    content = shelf.read(key, spectral_history.FILE)
+    key, artifacts = finished(store), Artifacts(tmp_path)
+    spectral_history.keep(store, artifacts, key)
+    content = artifacts.read(key, spectral_history.FILE)
     for wrong in (content[: len(content) // 2], b"", b"PK" + bytes(100)):
-        shelf.write(key, spectral_history.FILE, wrong)
-        assert spectral_history.load(shelf, key) is None
-    shelf.write(key, spectral_history.FILE, content)
-    shelf.write("0" * 16, spectral_history.FILE, content)
+        artifacts.write(key, spectral_history.FILE, wrong)
+        assert spectral_history.load(artifacts, key) is None
+    artifacts.write(key, spectral_history.FILE, content)
+    artifacts.write("0" * 16, spectral_history.FILE, content)
     assert (
-        spectral_history.load(shelf, key) is not None and spectral_history.load(shelf, "0" * 16) is None
+        spectral_history.load(artifacts, key) is not None and spectral_history.load(artifacts, "0" * 16) is None
     )  # of another run
     with pytest.raises(ValueError, match="not a film"):
         spectral_history.from_bytes(b"nonsense")

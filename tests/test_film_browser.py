@@ -11,12 +11,12 @@ from small import digits
 from waiting import wait_until
 
 from core import experiment, spectra
-from core.atlas.shelf import Shelf
 from core.claims import spectral_history
 from core.claims.spectral_history import Film
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
+from core.store.artifacts import Artifacts
 from pages.claims import films
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -168,7 +168,7 @@ def test_the_first_visit_shows_the_shipped_run_and_its_verdict(viewers):
     ann.until(lambda: ann.film.count() and ann.data("run") == SHIPPED, "the shipped run's film")
     assert ann.linked() == SHIPPED
     store = Store(EXAMPLE)
-    made = spectral_history.shoot(store, SHIPPED, spectral_history.load(Shelf(EXAMPLE), SHIPPED))
+    made = spectral_history.shoot(store, SHIPPED, spectral_history.load(Artifacts(EXAMPLE), SHIPPED))
     assert ann.moments == len(made.moments)
     ann.has_randoms(5)
     ann.until(lambda: ann.page.get_by_test_id("verdict").get_attribute("data-word") == "fails", "the verdict")
@@ -392,8 +392,8 @@ def test_a_run_is_followed_while_it_trains_and_the_element_stays(viewers, server
     server.gates.open(key)
     wait_until(lambda: server.store.open(key).finished, SECONDS / 1000, what="the run's end")
     ann.until(lambda: ann.moments == len(spectral_history.shoot(server.store, key).moments), "all of its moments")
-    ann.until(lambda: spectral_history.load(Shelf(server.cache), key), "the film on the shelf")
-    kept = spectral_history.load(Shelf(server.cache), key)
+    ann.until(lambda: spectral_history.load(Artifacts(server.cache), key), "the film on the artifacts")
+    kept = spectral_history.load(Artifacts(server.cache), key)
     assert len(kept.moments) == ann.moments
     ann.until(lambda: time.monotonic() - asked[-1] > 4 * films.LIVE_SECONDS, "the end of its questions")
     assert all(part.evaluate("element => element.known === true") for part in parts)

@@ -105,8 +105,8 @@ def test_the_page_paints_before_the_random_cuts_and_judges_after(with_runs, show
     wait_until(lambda: not films.films()._busy, what="the random cuts")
     again(app)
     assert shown[-1]["randoms"] and "How this is decided" in _verdict(app)
-    kept = spectral_history.load(services.board().shelf, digits().key())
-    assert kept and len(kept.chances) == 3  # a finished run's film is on the shelf, random cuts included
+    kept = spectral_history.load(services.board().artifacts, digits().key())
+    assert kept and len(kept.chances) == 3  # a finished run's film is kept, random cuts included
 
 
 def test_what_is_kept_is_not_worked_out_again(with_runs, shown, monkeypatch):
@@ -149,7 +149,9 @@ def test_freeing_space_keeps_the_films(with_runs, shown, made):
     finally:
         Store.thin = real
     assert digits().key() in thinned
-    assert spectral_history.load(services.board().shelf, digits().key()).epochs() == made.open(digits().key()).epochs
+    assert (
+        spectral_history.load(services.board().artifacts, digits().key()).epochs() == made.open(digits().key()).epochs
+    )
 
 
 def _verdict(app: AppTest) -> str:

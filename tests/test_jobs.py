@@ -12,11 +12,11 @@ from small import digits
 from waiting import wait_until
 
 from core import atlas, datasets, experiment, jobs, masks
-from core.atlas import Choice
-from core.atlas.shelf import Shelf
+from core.atlas import Choice, kept
 from core.jobs import JobBoard, JobError
 from core.jobs.job import HELD, Job
 from core.store import Store, StoreError
+from core.store.artifacts import Artifacts
 
 UNHINDERED = not hasattr(os, "geteuid") or os.geteuid() == 0
 STILL = {"learning_rate": 1e-6}  # weights hardly move: no cut comes and no target is reached
@@ -437,12 +437,12 @@ def test_a_job_never_changes_under_a_page(board):
 # What the stage asks for
 
 
-def apart(board, source) -> Shelf:
+def apart(board, source) -> Artifacts:
     """Where the board keeps what it makes of another store's runs."""
-    return Shelf(board.store.root, of=source.root)
+    return Artifacts(board.store.root, of=source.root)
 
 
-def test_an_atlas_is_built_beside_a_running_training_and_stands_on_the_shelf(board, whole, gates):
+def test_an_atlas_is_built_beside_a_running_training_and_is_kept(board, whole, gates):
     """The only place for a run is taken, and whoever moves the slider does not wait for it."""
     long = digits(None)
     gates.hold(long.key())
@@ -455,7 +455,7 @@ def test_an_atlas_is_built_beside_a_running_training_and_stands_on_the_shelf(boa
     gates.open(job.key)
     wait_for_state(board, jobs.atlas_key(choices[0]), "finished")
     assert board.job(long.key()).live
-    assert [apart(board, whole).get(choice).choice for choice in choices] == choices
+    assert [kept.get(apart(board, whole), choice).choice for choice in choices] == choices
 
 
 def test_a_second_atlas_waits_for_the_first_and_says_its_place(board, whole, gates):
@@ -466,20 +466,20 @@ def test_a_second_atlas_waits_for_the_first_and_says_its_place(board, whole, gat
     assert (waiting.state, waiting.place) == ("queued", 1)
     gates.open(jobs.atlas_key(first))
     wait_for_state(board, jobs.atlas_key(second), "finished")
-    assert apart(board, whole).has(first) and apart(board, whole).has(second)
+    assert kept.has(apart(board, whole), first) and kept.has(apart(board, whole), second)
 
 
 def test_training_on_after_cuts_fills_its_curve_point_by_point(board, whole):
     choice = Choice(digits().key(), 2)
     key = board.train_on(whole, choice, 1, "ann").key
-    wait_until(lambda: apart(board, whole).points(choice, 1), what="the first point")
+    wait_until(lambda: kept.points(apart(board, whole), choice, 1), what="the first point")
     wait_for_state(board, key, "finished")
-    found = apart(board, whole).points(choice, 1)
+    found = kept.points(apart(board, whole), choice, 1)
     assert [point.percent for point in found] == sorted(point.percent for point in found)
     assert {point.percent for point in found} <= set(atlas.TRAINED_ON) and len(found) > 5
     assert board.train_on(whole, choice, 1, "ann").key == key  # what is there is not trained again
     wait_for_state(board, key, "finished")
-    assert apart(board, whole).points(choice, 1) == found
+    assert kept.points(apart(board, whole), choice, 1) == found
 
 
 @pytest.mark.parametrize("epochs", [0, 51, 1.5, True])
@@ -504,7 +504,7 @@ def test_a_deleted_run_takes_its_atlases_along(board):
     board.build(board.store, [choice], "ann")
     wait_for_state(board, jobs.atlas_key(choice), "finished")
     board.delete(digits().key())
-    assert not board.shelf.has(choice)
+    assert not kept.has(board.artifacts, choice)
 
 
 def test_a_branch_of_the_stage_cuts_what_the_stage_showed(board, whole):
@@ -519,5 +519,5 @@ def test_a_branch_of_the_stage_cuts_what_the_stage_showed(board, whole):
     scores = [np.abs(weight) for weight in network.weights[:-1]]
     wanted = masks.choose(scores, network, 0.8, "layer", by_hand=by_hand)
     assert cut["achieved"] == pytest.approx(wanted.achieved) and board.store.open(branch.key()).parent == parent.key()
-    for kept, expected in zip(board.store.snapshot(branch.key(), 5).state.kept, wanted.kept, strict=True):
-        np.testing.assert_array_equal(kept, expected)
+    for stays, expected in zip(board.store.snapshot(branch.key(), 5).state.kept, wanted.kept, strict=True):
+        np.testing.assert_array_equal(stays, expected)

@@ -11,10 +11,10 @@ from blobs import unpack
 from serving import DESKTOP, LAPTOP, TEXTS, Visitor, times_a_plain_page, visits
 from test_judgement import assert_prints, rows, run
 
-from core.atlas.shelf import Shelf
 from core.judge import questions, results, study
 from core.judge.questions import CLAIMS, INACTIVITY, Setting
 from core.judge.study import Kept, Study
+from core.store.artifacts import Artifacts
 from core.views import judge
 from core.views.judge import HERE
 
@@ -213,7 +213,7 @@ def test_a_set_streams_onto_the_page_and_can_be_stopped_and_gone_on_with(readers
     assert ann.element.evaluate("element => element.known === true")
     ann.press(STOP)
     ann.page.get_by_role("button", name=GO_ON).wait_for()
-    assert len(study.kept(Shelf(server.cache), SET).rows) == 3
+    assert len(study.kept(Artifacts(server.cache), SET).rows) == 3
     bob.until(lambda: missed(bob) >= 3, "the same in the other browser")
     ann.press("Go on with this set")
     ann.sees(re.compile("^3 of 40 runs are there"))
@@ -221,7 +221,7 @@ def test_a_set_streams_onto_the_page_and_can_be_stopped_and_gone_on_with(readers
     ann.until(lambda: missed(ann) >= 4, "the fourth run")
     ann.press(STOP)
     ann.page.get_by_role("button", name=GO_ON).wait_for()
-    assert len(study.kept(Shelf(server.cache), SET).rows) == 4
+    assert len(study.kept(Artifacts(server.cache), SET).rows) == 4
 
 
 def test_a_whole_quick_set_is_judged_and_rows_of_two_devices_are_not_paired(readers, server):
@@ -230,7 +230,7 @@ def test_a_whole_quick_set_is_judged_and_rows_of_two_devices_are_not_paired(read
 
     def keep() -> None:
         content = json.dumps(dataclasses.asdict(Kept(tuple(made), 40, 40)))
-        Shelf(server.cache).write(quick.name, study.FILE, content.encode())
+        Artifacts(server.cache).write(quick.name, study.FILE, content.encode())
 
     keep()
     ann = readers()

@@ -11,11 +11,11 @@ from test_judgement import rows
 from visiting import again, arrive, button, said
 from waiting import wait_until
 
-from core.atlas.shelf import Shelf
 from core.jobs.job import Job
 from core.judge import questions, results, study
 from core.judge.questions import CUT, INACTIVITY, METHOD, Setting
 from core.judge.study import Kept, Study
+from core.store.artifacts import Artifacts
 from core.sweep import NO_PRUNING
 from core.views import judge
 from core.views.judge import HERE, SHIPPED
@@ -161,12 +161,12 @@ def test_a_set_of_ones_own_runs_and_each_of_its_runs_comes_onto_the_page(cache, 
     assert pruning["word"] == "can't tell yet" and [one["n"] for one in pruning["decisions"]] == [0, 0]
     assert len(shown[-1]["failed"]) == 12 and "is no result at that ratio" in shown[-1]["failed"][0]
     assert all(not card["asked"] and "alone" in card["sentence"] for card in others)
-    assert {row["arm"] for row in study.kept(Shelf(cache.root), SMALL).rows} == set(SMALL.arms)
+    assert {row["arm"] for row in study.kept(Artifacts(cache.root), SMALL).rows} == set(SMALL.arms)
 
 
 def keep(cache, made, **more) -> None:
     content = judge.json.dumps(dataclasses.asdict(Kept(tuple(made), **{"asked": 12, "there": len(made), **more})))
-    Shelf(cache.root).write(SMALL.name, study.FILE, content.encode())
+    Artifacts(cache.root).write(SMALL.name, study.FILE, content.encode())
 
 
 def of_small(seeds: int) -> list:

@@ -6,11 +6,11 @@ from blobs import unpack
 from small import digits
 
 from core import experiment
-from core.atlas.shelf import Shelf
 from core.judge import questions, results
 from core.judge.questions import INACTIVITY, METHOD, Setting
 from core.statistics import Rule, judge
 from core.store import Store
+from core.store.artifacts import Artifacts
 from core.views import judge as judge_view
 from core.views import sparsity
 
@@ -20,7 +20,7 @@ AT = Setting("digits", 0.6, 3)
 def made(store: Store, **changes) -> questions.Row:
     spec = digits(**changes)
     list(experiment.run(spec, store))
-    return results.row(store, Shelf(store.root), METHOD, spec, AT)
+    return results.row(store, Artifacts(store.root), METHOD, spec, AT)
 
 
 @pytest.mark.parametrize("seed", range(5))

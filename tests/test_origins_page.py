@@ -12,11 +12,11 @@ from visiting import again, arrive, button, said, visit
 
 from core import experiment
 from core.atlas import Choice
-from core.atlas.shelf import SHIPPED, Shelf
 from core.claims import penalty, penalty_search
 from core.jobs import worker
 from core.judge import results
 from core.store import Store
+from core.store.artifacts import SHIPPED, Artifacts
 from pages.claims import contests
 from pages.explore import atlases
 from pages.shared import library, services
@@ -89,7 +89,7 @@ def test_what_was_made_of_the_one_never_stands_beside_the_other(cache, both, shi
         if do == "write":
             written[name, here] = f"{name} {turn}".encode()
             source = str(services.store_of(KEY).root)
-            Shelf(cache.root, of=source).write(KEY, name, written[name, here])  # as the workers do
+            Artifacts(cache.root, of=source).write(KEY, name, written[name, here])  # as the workers do
         elif here:
             services.board().delete(KEY)
             here, written = False, {one: content for one, content in written.items() if not one[1]}
@@ -117,14 +117,14 @@ def test_workers_put_what_they_make_where_the_run_is_that_they_made_it_of(cache,
 
 
 def test_the_very_same_run_made_here_has_what_ships_of_it(cache, shipped):
-    Shelf(shipped.root).write(KEY, NAMES[0], b"shipped")
+    Artifacts(shipped.root).write(KEY, NAMES[0], b"shipped")
     shutil.copytree(shipped.root / "runs" / KEY, cache.root / "runs" / KEY)
     assert services.store_of(KEY).root == cache.root and contests._content(KEY, NAMES[0]) == b"shipped"
     (shipped.root / "atlases" / KEY / NAMES[0]).unlink()
 
 
 def test_what_an_earlier_version_kept_of_the_shipped_run_is_set_apart(cache, both, shipped):
-    Shelf(cache.root).write(KEY, NAMES[0], b"of the shipped one")
+    Artifacts(cache.root).write(KEY, NAMES[0], b"of the shipped one")
     services.board.clear()
     assert contests._content(KEY, NAMES[0]) == b"of the shipped one"
     assert (cache.root / "atlases" / f"{KEY}{SHIPPED}" / NAMES[0]).is_file()
@@ -135,15 +135,15 @@ def test_what_an_earlier_version_kept_of_the_shipped_run_is_set_apart(cache, bot
 @pytest.mark.parametrize("damaged", [None, *NAMES[:3], "film-1.npz"])
 def test_a_row_is_made_of_what_is_there_of_a_run_and_what_is_missing_or_damaged_is_left_empty(cache, both, damaged):
     make_here(cache, both)
-    shelf = Shelf(cache.root)
+    artifacts = Artifacts(cache.root)
     app = arrive(
         "spectra", run=KEY
     )  # the page on low rank keeps a film, and no random cuts for the claim on the penalty
-    while not shelf.written(KEY, "film-1.npz"):
+    while not artifacts.written(KEY, "film-1.npz"):
         again(app)
     if damaged:
-        shelf.write(KEY, damaged, b"damaged")
-    row = results._judged(cache, shelf, KEY, SPEC) | results._reduced(shelf, KEY, [])
+        artifacts.write(KEY, damaged, b"damaged")
+    row = results._judged(cache, artifacts, KEY, SPEC) | results._reduced(artifacts, KEY, [])
     assert row["penalty"] == "" and row["pca"] == "" and (row["low_rank"] == "") == (damaged == "film-1.npz")
 
 

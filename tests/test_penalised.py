@@ -8,11 +8,11 @@ from blobs import unpack
 from small import digits
 
 from core import experiment
-from core.atlas.shelf import Shelf
 from core.claims import penalty_search
 from core.claims.penalty_search import Search, Try
 from core.jobs import worker
 from core.store import Store
+from core.store.artifacts import Artifacts
 from core.views import penalised
 from core.views.penalised import Ending
 
@@ -164,10 +164,10 @@ def searched(made, tmp_path_factory):
     return root, said
 
 
-def test_the_task_finds_the_strength_and_puts_every_try_on_the_shelf(made, searched):
+def test_the_task_finds_the_strength_and_keeps_every_try(made, searched):
     root, said = searched
     key = digits().key()
-    search = penalty_search.from_bytes(Shelf(root, of=made.root).read(key, penalty_search.NAME))
+    search = penalty_search.from_bytes(Artifacts(root, of=made.root).read(key, penalty_search.NAME))
     assert search.found is not None and search.problem == ""
     goal = sum(np.linalg.norm(weight, "nuc") for weight in made.network(key).weights[:-1])
     assert search.tries[search.found].nuclear == pytest.approx(goal, rel=0.011)
@@ -179,7 +179,7 @@ def test_the_task_finds_the_strength_and_puts_every_try_on_the_shelf(made, searc
 def test_of_every_try_the_start_and_the_end_are_kept_and_nothing_between(made, searched):
     root, _ = searched
     store = Store(root)
-    search = penalty_search.from_bytes(Shelf(root, of=made.root).read(digits().key(), penalty_search.NAME))
+    search = penalty_search.from_bytes(Artifacts(root, of=made.root).read(digits().key(), penalty_search.NAME))
     for one in search.tries:
         run = store.open(one.key)
         assert run.finished and run.epochs == (0, run.last_epoch)
@@ -201,11 +201,11 @@ def test_a_stop_keeps_the_tries_and_the_next_search_goes_on_from_them(made, tmp_
     task = {"task": "strength", "root": str(tmp_path), "source": str(made.root), "run": key}
     worker.TASKS["strength"](task, inbox, say)
     assert said[-1][0] == "stopped"
-    kept = penalty_search.from_bytes(Shelf(tmp_path, of=made.root).read(key, penalty_search.NAME))
+    kept = penalty_search.from_bytes(Artifacts(tmp_path, of=made.root).read(key, penalty_search.NAME))
     assert len(kept.tries) == 2 and kept.found is None and kept.problem == ""
     before = {one.key: (tmp_path / "runs" / one.key / "done.json").stat().st_mtime_ns for one in kept.tries}
     worker.TASKS["strength"](task, queue.Queue(), say)
-    whole = penalty_search.from_bytes(Shelf(tmp_path, of=made.root).read(key, penalty_search.NAME))
+    whole = penalty_search.from_bytes(Artifacts(tmp_path, of=made.root).read(key, penalty_search.NAME))
     assert whole.tries[:2] == kept.tries and whole.found is not None
     for one, written in before.items():
         assert (tmp_path / "runs" / one / "done.json").stat().st_mtime_ns == written  # found again, not trained again

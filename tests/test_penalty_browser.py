@@ -8,11 +8,11 @@ from serving import DESKTOP, LAPTOP, TEXTS, Visitor, times_a_plain_page, visits
 from small import digits
 
 from core import experiment
-from core.atlas.shelf import Shelf
 from core.claims import penalty, penalty_search
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
+from core.store.artifacts import Artifacts
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -280,7 +280,7 @@ def test_a_search_is_made_of_tries_that_come_into_the_same_element(judges, serve
     assert ann.same_nodes()
     ann.until(lambda: not ann.page.get_by_test_id("strength-job").is_visible(), "the end of the search")
     assert ann.page.get_by_role("button", name=FIND).count() == 0
-    search = penalty_search.from_bytes(Shelf(server.cache).read(stored, penalty_search.NAME))
+    search = penalty_search.from_bytes(Artifacts(server.cache).read(stored, penalty_search.NAME))
     discs = ann.search.locator("circle.try")
     nuclear = [float(disc.get_attribute("data-nuclear")) for disc in discs.all()]
     assert nuclear == pytest.approx([one.nuclear for one in search.tries])

@@ -10,11 +10,11 @@ from visiting import again, arrive, button, said
 from waiting import wait_until
 
 from core import experiment
-from core.atlas.shelf import Shelf
 from core.claims import penalty, penalty_search
 from core.claims.penalty_search import Search, Try
 from core.jobs.job import Job
 from core.spec import RunSpec
+from core.store.artifacts import Artifacts
 from pages.claims import draws, strengths
 from pages.shared import elements, services
 
@@ -77,14 +77,14 @@ def test_random_cuts_come_after_the_first_paint_and_are_kept(with_runs, pictures
     again(app)
     assert all(cut["drawn"] for cut in pictures["penalty"]["cuts"])
     assert "Random cuts of the same size are being drawn" not in verdict(app)
-    kept = Shelf(with_runs.root).read(key, penalty.NAME)
+    kept = Artifacts(with_runs.root).read(key, penalty.NAME)
     cuts = penalty.cuts(with_runs, digits(), key)
     assert set(penalty.from_bytes(kept, cuts)) == {cut.epoch for cut in cuts}
 
 
 def test_a_damaged_file_of_random_cuts_is_drawn_again(with_runs, pictures):
     key = digits().key()
-    Shelf(with_runs.root).write(key, penalty.NAME, b"{")
+    Artifacts(with_runs.root).write(key, penalty.NAME, b"{")
     app = visit(run=key)
     in_peace()
     again(app)
@@ -115,7 +115,7 @@ def test_a_run_that_is_not_finished_has_its_cuts_but_no_search(with_runs, pictur
     app = visit(run=digits(seed=2).key())
     in_peace()
     assert button(app, FIND).disabled and "not finished" in button(app, FIND).help
-    assert not Shelf(with_runs.root).written(digits(seed=2).key(), penalty.NAME)  # there may be more cuts to come
+    assert not Artifacts(with_runs.root).written(digits(seed=2).key(), penalty.NAME)  # there may be more cuts to come
 
 
 def test_a_run_that_made_no_cut_says_so(cache, pictures):
@@ -162,7 +162,7 @@ def test_a_search_under_way_shows_its_tries_and_how_far_it_is(with_runs, picture
     key = digits().key()
     values = tuple(tuple(float(n) for n in range(min(shape), 0, -1)) for shape in ((24, 64), (16, 24)))
     one = Try(0.0, "a" * 16, sum(map(sum, values)), 0.9, 0.0, (24, 16), values)
-    Shelf(with_runs.root).write(key, penalty_search.NAME, Search(100.0, 7, 50, (one,)).to_bytes())
+    Artifacts(with_runs.root).write(key, penalty_search.NAME, Search(100.0, 7, 50, (one,)).to_bytes())
     live = Job(strengths._key(key), "strength", "me", "search", state="building", share=0.25)
     monkeypatch.setattr(strengths, "_job", lambda run: live)
     app = visit(run=key)
@@ -177,7 +177,7 @@ def test_a_search_under_way_shows_its_tries_and_how_far_it_is(with_runs, picture
     monkeypatch.setattr(strengths, "_job", lambda run: None)
     again(app)
     assert "Go on with the search" in labels(app) and pictures["strength"]["job"] is None
-    Shelf(with_runs.root).write(key, penalty_search.NAME, b"damaged")
+    Artifacts(with_runs.root).write(key, penalty_search.NAME, b"damaged")
     again(app)
     assert FIND in labels(app) and pictures["strength"]["tries"] == []
     in_peace()

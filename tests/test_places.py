@@ -11,10 +11,10 @@ from small import digits
 from visiting import button, said, visit
 
 from core import datasets, experiment
-from core.atlas.shelf import Shelf
 from core.datasets import downloads, places
 from core.datasets.formats import IDX_NAMES
 from core.store import Store, StoreError
+from core.store.artifacts import Artifacts
 from pages.shared import session
 
 
@@ -172,14 +172,14 @@ def ran(tmp_path_factory) -> Store:
         ((Path, "write_bytes"), lambda store, key: store._write(store.root / "any", b"")),
         ((os, "replace"), lambda store, key: store._set_aside(store.root / "runs" / key / "done.json")),
         ((os, "replace"), lambda store, key: store.take_in("0" * 16, {"spec.json": b"{}"})),
-        ((Path, "mkdir"), lambda store, key: Shelf(store.root).write(key, "film", b"")),
-        ((Path, "unlink"), lambda store, key: Shelf(store.root).keep_within(0)),
+        ((Path, "mkdir"), lambda store, key: Artifacts(store.root).write(key, "film", b"")),
+        ((Path, "unlink"), lambda store, key: Artifacts(store.root).keep_within(0)),
     ],
-    ids=["delete", "claim", "thin", "write", "set aside", "take in", "shelf", "quota of the shelf"],
+    ids=["delete", "claim", "thin", "write", "set aside", "take in", "artifacts", "quota of the artifacts"],
 )
 def test_every_refused_write_names_the_setting_that_helps(ran, monkeypatch, call, act):
     key = ran.runs()[0].key
-    Shelf(ran.root).write(key, "curve", b"bytes")
+    Artifacts(ran.root).write(key, "curve", b"bytes")
     monkeypatch.setattr(*call, refused)
     with pytest.raises(StoreError, match=WAY_OUT):
         act(ran, key)

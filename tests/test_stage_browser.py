@@ -13,13 +13,13 @@ from serving import DESKTOP, SECONDS, Visitor, server_on, visits
 from small import digits
 
 from core import criteria, datasets, experiment, masks
-from core.atlas import Choice, surveys
-from core.atlas.shelf import Shelf
+from core.atlas import Choice, kept, surveys
 from core.criteria import Evidence
 from core.jobs import atlas_key
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
+from core.store.artifacts import Artifacts
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -230,11 +230,11 @@ def surveyed(spec: RunSpec, server) -> str:
     """The link to a trained run whose atlas is there. Its controls are copies of that atlas, to save a minute: they only have
     to be there."""
     key, epoch = stored(spec, server)
-    shelf, choice = Shelf(server.cache), Choice(key, epoch)
+    artifacts, choice = Artifacts(server.cache), Choice(key, epoch)
     atlas = surveys.survey(server.store, choice)
     draws = [replace(choice, criterion="random-matched", draw=draw) for draw in range(5)]
     for one in (choice, replace(choice, criterion="magnitude"), *draws):
-        shelf.put(replace(atlas, choice=one))
+        kept.put(artifacts, replace(atlas, choice=one))
     return f"run={key}&epoch={epoch}"
 
 
@@ -302,7 +302,7 @@ def test_the_stage_keeps_up_with_the_hand(visitors):
 def test_the_picture_is_the_data(visitors, criterion):
     moment = Store(EXAMPLE).snapshot(TRAINED, EPOCH)
     network, data = moment.state.network(), datasets.load("mnist-mini")
-    atlas = Shelf(EXAMPLE).get(Choice(TRAINED, EPOCH, criterion))
+    atlas = kept.get(Artifacts(EXAMPLE), Choice(TRAINED, EPOCH, criterion))
     evidence = Evidence(network, moment.fired, moment.seen)
     total = sum(weight.size for weight in network.weights)
     rng = random.Random(f"picture {criterion}")
@@ -388,7 +388,7 @@ def test_keys_play_a_click_and_another_criterion(visitors):
     assert ann.root.evaluate(known) is True
     ann.painted(50)
     assert figure(ann.said("stage-ratio")) == 50 and ann.neuron() == "Hidden 3 · neuron 17"
-    atlas = Shelf(EXAMPLE).get(Choice(TRAINED, EPOCH, "magnitude"))
+    atlas = kept.get(Artifacts(EXAMPLE), Choice(TRAINED, EPOCH, "magnitude"))
     right = int(atlas.correct[50].sum())
     ann.until(lambda: figure(ann.said("stage-accuracy")) == pytest.approx(right / 20, abs=0.0501), "its accuracy")
     ann.until(lambda: "by=magnitude" in ann.page.url and "cut=50" in ann.page.url, "both in the link")
@@ -474,7 +474,10 @@ def test_lecture_mode_fits_the_hall_and_veils_outcomes(visitors, viewport, scale
     assert ann.page.get_by_test_id("stSidebar").count() == 0 or not ann.page.get_by_test_id("stSidebar").is_visible()
     percent = 47
     ann.put(percent)
-    atlas = {name: Shelf(EXAMPLE).get(Choice(TRAINED, EPOCH, name)) for name in ("activation-frequency", "magnitude")}
+    atlas = {
+        name: kept.get(Artifacts(EXAMPLE), Choice(TRAINED, EPOCH, name))
+        for name in ("activation-frequency", "magnitude")
+    }
     main = atlas["activation-frequency"]
     counts = [
         main.correct[percent].sum(),
@@ -540,7 +543,7 @@ def test_a_class_predicts_before_it_sees(visitors):
     assert ann.said("stage-accuracy") == "?"
     ann.page.get_by_test_id("stage-reveal").click()
     guesses.get_by_text("truth").first.wait_for()
-    right = Shelf(EXAMPLE).get(Choice(TRAINED, EPOCH)).correct[58].sum()
+    right = kept.get(Artifacts(EXAMPLE), Choice(TRAINED, EPOCH)).correct[58].sum()
     assert figure(ann.said("stage-accuracy")) == pytest.approx(right / 20, abs=0.0501)
     off = re.search(r"guess 42 %, truth ([\d.]+) %, ([\d.]+) points off", ann.said("stage-guesses"))
     assert float(off[1]) == pytest.approx(right / 20, abs=0.0501)
@@ -615,7 +618,7 @@ def test_the_stage_goes_on_when_the_server_goes_away(chromium, tmp_path):
         before, living = ann.root.evaluate(picture), sum(ann.alive())
         ann.drag(66)
         assert ann.root.evaluate(picture) != before and sum(ann.alive()) < living
-        atlas = Shelf(EXAMPLE).get(Choice(TRAINED, EPOCH))
+        atlas = kept.get(Artifacts(EXAMPLE), Choice(TRAINED, EPOCH))
         assert ann.alive() == atlas.alive[66].tolist()
         assert ann.page.get_by_test_id("stage-branch").is_disabled()
         own.start()

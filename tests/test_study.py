@@ -8,11 +8,11 @@ from blobs import unpack
 from small import digits
 
 from core import experiment, sweep
-from core.atlas.shelf import Shelf
 from core.jobs import worker
 from core.judge import questions, results, study
 from core.judge.questions import ACHIEVED, FRESH_EPOCHS, FRESH_TARGET, METHOD, Setting
 from core.judge.study import Kept, Study
+from core.store.artifacts import Artifacts
 from core.sweep import NO_PRUNING, QUICK, grid
 from core.sweep.processes import Outcome
 from core.views import judge
@@ -54,7 +54,7 @@ def at_once(monkeypatch):
 
 
 def collect(store, asked, **options):
-    return list(study.collect(store, Shelf(store.root), asked, n_jobs=1, **options))
+    return list(study.collect(store, Artifacts(store.root), asked, n_jobs=1, **options))
 
 
 def by_arm(now: Kept, ratio=0.6) -> dict:
@@ -75,14 +75,14 @@ def test_the_quick_set_is_ten_seeds_of_four_arms_seed_by_seed():
 
 
 def test_every_run_is_a_row_at_once_and_what_is_stored_is_not_trained_again(store):
-    shelf, seen = Shelf(store.root), []
-    for now in study.collect(store, shelf, TWO, n_jobs=1):
-        assert study.kept(shelf, TWO) == now
+    artifacts, seen = Artifacts(store.root), []
+    for now in study.collect(store, artifacts, TWO, n_jobs=1):
+        assert study.kept(artifacts, TWO) == now
         seen.append((now.there, now.trained))
     assert seen[:4] == [(1, 1), (2, 2), (3, 3), (4, 4)] and now.left == 0 and now.share == 1
     for row in now.rows:
         spec = results.specs(TWO.setting, row["seed"])[row["arm"]]
-        assert row == results.row(store, shelf, row["arm"], spec, TWO.setting) | {"date": row["date"]}
+        assert row == results.row(store, artifacts, row["arm"], spec, TWO.setting) | {"date": row["date"]}
         assert results.spec_of(row, now.rows) == spec
     again = collect(store, TWO)[-1]
     assert again.rows == now.rows and again.trained == 0 and again.left is None
@@ -101,14 +101,14 @@ def test_without_retraining_is_the_network_right_after_its_last_cut(store):
 
 def test_a_set_that_is_stopped_goes_on_and_one_with_more_seeds_keeps_the_first(store, monkeypatch):
     monkeypatch.setattr(study, "outcomes", sweep.outcomes)  # real worker processes
-    first = next(made := study.collect(store, Shelf(store.root), TWO, n_jobs=1))
+    first = next(made := study.collect(store, Artifacts(store.root), TWO, n_jobs=1))
     made.close()
     assert first.there == 1 and first.asked == 4
     steps = collect(store, TWO)
     assert steps[0].trained == 0 and steps[-1].trained == 3 and steps[-1].there == 4
     more = dataclasses.replace(TWO, seeds=3)
     assert more.name == TWO.name and more.key != TWO.key
-    assert collect(store, more)[-1].trained == 2 and len(TWO.of(study.kept(Shelf(store.root), TWO).rows)) == 4
+    assert collect(store, more)[-1].trained == 2 and len(TWO.of(study.kept(Artifacts(store.root), TWO).rows)) == 4
 
 
 def test_a_run_that_fails_is_a_row_with_its_reason_and_can_be_tried_again(store, monkeypatch):
@@ -213,9 +213,9 @@ def test_claims_2_to_4_are_judged_on_the_sets_own_runs(store):
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"rows": 3}', b'{"rows": [{"arm": 1}], "asked": 1}', b'{"x": 1}'])
 def test_a_damaged_file_is_an_empty_set(store, content):
-    shelf = Shelf(store.root)
-    shelf.write(TWO.name, study.FILE, content)
-    assert study.kept(shelf, TWO).rows == ()
+    artifacts = Artifacts(store.root)
+    artifacts.write(TWO.name, study.FILE, content)
+    assert study.kept(artifacts, TWO).rows == ()
 
 
 def test_how_long_is_left_follows_the_pace_of_this_go():
@@ -261,11 +261,11 @@ def test_the_workers_task_keeps_the_rows_and_says_how_far_it_is(store):
     task = {"task": "sweep", "root": str(store.root), "study": dataclasses.asdict(dataclasses.replace(TWO, seeds=1))}
     worker.TASKS["sweep"](task, inbox, lambda kind, **values: said.append((kind, values)))
     assert [values["epoch"] for kind, values in said if kind == "epoch"][:2] == [1, 2] and said[-1][0] == "done"
-    assert len(study.kept(Shelf(store.root), TWO).rows) == 2
+    assert len(study.kept(Artifacts(store.root), TWO).rows) == 2
     inbox.put({"command": "stop"})
     task["study"] = dataclasses.asdict(dataclasses.replace(TWO, seeds=3))
     worker.TASKS["sweep"](task, inbox, lambda kind, **values: said.append((kind, values)))
-    assert said[-1][0] == "stopped" and len(study.kept(Shelf(store.root), TWO).rows) == 2
+    assert said[-1][0] == "stopped" and len(study.kept(Artifacts(store.root), TWO).rows) == 2
 
 
 def test_a_row_whose_run_cannot_be_named_is_refused():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from core import atlas, criteria, datasets, recipe
 from core.atlas import Atlas, Choice
-from core.atlas.shelf import Point
+from core.atlas.kept import Point
 from core.datasets import Dataset
 from core.experiment import cut
 from core.experiment.training import Trainer

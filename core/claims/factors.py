@@ -21,7 +21,7 @@ VERSION = 1  # raise it when the same networks would be trained otherwise
 
 
 def name(matching: str, arm: str) -> str:
-    """The name of an arm's file on the shelf."""
+    """The name of an arm's file."""
     return f"factors-{matching}-{arm}-v{VERSION}.npz"
 
 

@@ -23,15 +23,15 @@ import numpy as np
 from core import datasets, lowrank, spectra
 from core.arithmetic import UNRECORDED
 from core.atlas import grid
-from core.atlas.shelf import Shelf
 from core.datasets import Dataset
 from core.lowrank import Decomposition
 from core.network import Network
 from core.spec import RunSpec
 from core.store import Store
+from core.store.artifacts import Artifacts
 
 VERSION = 1  # raise it when the same two networks would give another contest
-NAME = f"contest-v{VERSION}.npz"  # of its file on the shelf
+NAME = f"contest-v{VERSION}.npz"  # of its file
 ARMS = ("pca", "svd", "aware")
 MATCHINGS = ("rank", "numbers", "multiply-adds")
 EVERY_RANK_UP_TO = 40  # of the layer with the highest rank; beyond that the curve goes on in steps of GROWTH
@@ -403,9 +403,9 @@ def unpacked(content: bytes) -> tuple[dict[str, object], dict[str, np.ndarray]]:
         raise ValueError(f"not a stored contest: {error}") from error
 
 
-def load(shelf: Shelf, key: str) -> Contest | None:
+def load(artifacts: Artifacts, key: str) -> Contest | None:
     """The contest that is kept of a run, None where there is none, or it cannot be read."""
-    content = shelf.read(key, NAME)
+    content = artifacts.read(key, NAME)
     try:
         return None if content is None else from_bytes(content)
     except ValueError:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from core import criteria
-from core.atlas.shelf import Shelf
 from core.claims import spectral_models, standing, verdicts
 from core.claims.spectral_models import Description, Likeness
 from core.masks import random_cuts
@@ -23,6 +22,7 @@ from core.spec import PruningSpec, RunSpec
 from core.statistics import words
 from core.statistics.words import Verdict
 from core.store import Store, StoreError
+from core.store.artifacts import Artifacts
 from core.store.snapshot import Snapshot
 
 MODELS = {
@@ -32,7 +32,7 @@ MODELS = {
     "random": "random cut",
 }
 VERSION = 1
-NAME = f"random-cuts-v{VERSION}.json"  # on the shelf, under the run's key
+NAME = f"random-cuts-v{VERSION}.json"  # among the artifacts, under the run's key
 Draws = tuple[np.ndarray, ...]
 Random = tuple[Description | None, ...]  # per hidden layer; None where the cut changed nothing
 
@@ -152,9 +152,9 @@ def from_bytes(content: bytes, run: Sequence[Cut]) -> dict[int, Random]:
     }
 
 
-def load(shelf: Shelf, key: str, run: Sequence[Cut]) -> dict[int, Random] | None:
+def load(artifacts: Artifacts, key: str, run: Sequence[Cut]) -> dict[int, Random] | None:
     """The random cuts that are kept of a run, None where there are none, or they cannot be read."""
-    content = shelf.read(key, NAME)
+    content = artifacts.read(key, NAME)
     try:
         return None if content is None else from_bytes(content, run)
     except ValueError:

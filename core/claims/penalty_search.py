@@ -17,13 +17,13 @@ import numpy as np
 from scipy.optimize import brentq
 
 from core import spectra
-from core.atlas.shelf import Shelf
 from core.network import Network
 from core.spec import PenaltySpec, RunSpec
 from core.store import Store
+from core.store.artifacts import Artifacts
 
 VERSION = 1
-NAME = f"strength-v{VERSION}.json"  # of the result on the shelf, under the pruned run's key
+NAME = f"strength-v{VERSION}.json"  # of the result, under the pruned run's key
 TOLERANCE = 0.01  # of the nuclear norm: what counts as the same
 FIRST, FACTOR = 1e-3, 4.0  # where the search begins, and how far it steps until the goal lies between two tries
 WEAKEST, STRONGEST = 1e-7, 1e3
@@ -75,9 +75,9 @@ def from_bytes(content: bytes) -> Search:
         raise ValueError(f"not the result of a search for a penalty's strength: {error}") from error
 
 
-def load(shelf: Shelf, key: str) -> Search | None:
+def load(artifacts: Artifacts, key: str) -> Search | None:
     """The search that is kept of a run, None where there is none, or it cannot be read."""
-    content = shelf.read(key, NAME)
+    content = artifacts.read(key, NAME)
     try:
         return None if content is None else from_bytes(content)
     except ValueError:

@@ -1,7 +1,7 @@
 """A run as a film of its singular values: every stored moment, just before and just after each cut, with what to compare it to.
 
 References for each layer: itself at the start; the bulk of a random matrix of its living size and variance (Marchenko and
-Pastur); and for each cut, random cuts of the same size. For a finished run the film is kept on the shelf, so that it still has
+Pastur); and for each cut, random cuts of the same size. For a finished run the film is kept, so that it still has
 all epochs when the run itself has been thinned.
 """
 
@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from core import spectra
-from core.atlas.shelf import Shelf
 from core.claims import penalty, standing, verdicts
 from core.claims.verdicts import CutOfLayer
 from core.spec import RunSpec
 from core.statistics.words import Verdict
 from core.store import Store
+from core.store.artifacts import Artifacts
 from core.store.snapshot import Glance
 
-FILE = "film-1.npz"  # its name on the shelf; the number grows when the format changes
+FILE = "film-1.npz"  # its name among the artifacts; the number grows when the format changes
 FIGURES = ("rank", "stable_rank", "effective_rank", "spectral", "frobenius", "nuclear")
 MEAN, LEAST, MOST = range(3)
 Log = Sequence[dict[str, Any]]
@@ -192,9 +192,9 @@ def from_bytes(content: bytes) -> Film:
         raise ValueError(f"not a film of a run: {error}") from error
 
 
-def load(shelf: Shelf, key: str) -> Film | None:
-    """The film on the shelf; None where there is none, or where it cannot be read."""
-    content = shelf.read(key, FILE)
+def load(artifacts: Artifacts, key: str) -> Film | None:
+    """The film that is kept; None where there is none, or where it cannot be read."""
+    content = artifacts.read(key, FILE)
     try:
         found = from_bytes(content) if content else None
     except ValueError:
@@ -202,21 +202,21 @@ def load(shelf: Shelf, key: str) -> Film | None:
     return found if found and found.key == key else None
 
 
-def keep(store: Store, shelf: Shelf, key: str) -> Film:
-    """The film of the run, put on the shelf where it holds more than what lies there. Raises StoreError where it cannot be
+def keep(store: Store, artifacts: Artifacts, key: str) -> Film:
+    """The film of the run, kept where it holds more than what is kept. Raises StoreError where it cannot be
     written."""
-    known = load(shelf, key)
+    known = load(artifacts, key)
     film = shoot(store, key, known)
-    put(shelf, film, known)
+    put(artifacts, film, known)
     return film
 
 
-def put(shelf: Shelf, film: Film, known: Film | None) -> None:
-    """Puts the film on the shelf unless it holds no more than the `known` one that lies there."""
+def put(artifacts: Artifacts, film: Film, known: Film | None) -> None:
+    """Keeps the film unless it holds no more than the `known` one that is kept."""
     if known is None or [m.checksum for m in known.moments] != [m.checksum for m in film.moments]:
-        shelf.write(film.key, FILE, to_bytes(film))
+        artifacts.write(film.key, FILE, to_bytes(film))
     elif len(known.chances) < len(film.chances):
-        shelf.write(film.key, FILE, to_bytes(film))
+        artifacts.write(film.key, FILE, to_bytes(film))
 
 
 def of_cut(film: Film, epoch: int) -> list[CutOfLayer]:

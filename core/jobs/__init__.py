@@ -20,7 +20,6 @@ from typing import Any
 
 from core import datasets
 from core.atlas import Choice
-from core.atlas.shelf import Shelf
 from core.datasets.places import cannot_write
 from core.jobs import processes, turns
 from core.jobs.job import Job, after
@@ -28,6 +27,7 @@ from core.jobs.processes import Forked
 from core.jobs.turns import Work
 from core.spec import RunSpec
 from core.store import Store, branching
+from core.store.artifacts import Artifacts
 
 ABSENT_SECONDS = 30.0  # an owner whose browser was not seen for so long may be replaced
 WATCHED_SECONDS = 10.0
@@ -58,7 +58,7 @@ class JobBoard:
 
     def __init__(self, root: str | os.PathLike = "cache"):
         self.store = Store(root)
-        self.shelf = Shelf(root)
+        self.artifacts = Artifacts(root)
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)  # notified when a worker has said something
         self._work: list[Work] = []
@@ -252,7 +252,7 @@ class JobBoard:
                 f"{WATCHED_SECONDS:.0f} seconds, then delete it"
             )
         self.store.delete(key)
-        self.shelf.delete(key)
+        self.artifacts.delete(key)
 
     def close(self) -> None:
         """Ends every worker; what they stored stays and can be resumed."""

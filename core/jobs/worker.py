@@ -29,11 +29,11 @@ NICE = 10
 def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """One run, and the branches that people make of it on the way. Raises what experiment.run raises."""
     from core import experiment
-    from core.atlas.shelf import Shelf
     from core.claims import spectral_history
     from core.events import Finished, Notice
     from core.spec import RunSpec
     from core.store import Store, branching
+    from core.store.artifacts import Artifacts
 
     store = Store(task["root"])
     spec = RunSpec.from_dict(task["spec"])
@@ -54,7 +54,7 @@ def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
         if steer.prune_to is None or steer.stopping:
             if isinstance(last, Finished):
                 with contextlib.suppress(ValueError):  # the run is whole without its film, which can be made again
-                    spectral_history.keep(store, Shelf(task["root"]), spec.key())
+                    spectral_history.keep(store, Artifacts(task["root"]), spec.key())
                 say("done", reason=last.reason)
             else:
                 say("stopped", epoch=last.epoch)
@@ -126,40 +126,40 @@ class _Going:
 
 
 def atlas_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
-    """Atlases of one stored network, one after the other; what is on the shelf already is left as it is."""
-    from core.atlas import Choice, surveys
-    from core.atlas.shelf import Shelf
+    """Atlases of one stored network, one after the other; what is there already is left as it is."""
+    from core.atlas import Choice, kept, surveys
     from core.store import Store
+    from core.store.artifacts import Artifacts
 
-    store, shelf = Store(task["source"]), Shelf(task["root"], of=task["source"])
-    choices = [choice for choice in (Choice(**values) for values in task["choices"]) if not shelf.has(choice)]
+    store, artifacts = Store(task["source"]), Artifacts(task["root"], of=task["source"])
+    choices = [choice for choice in (Choice(**values) for values in task["choices"]) if not kept.has(artifacts, choice)]
     going = _Going(inbox, say, len(choices), key=task.get("key"))
     say("state", state="building", epoch=0)
     for choice in choices:
         made = surveys.survey(store, choice, going)
         if made is None:
             break
-        shelf.put(made)
+        kept.put(artifacts, made)
         going.done = going.made = going.done + 1
         say("epoch", epoch=going.done, cut=False)
-    shelf.keep_within(Store(task["root"]).quota)
+    artifacts.keep_within(Store(task["root"]).quota)
     going.end("the atlases are built")
 
 
 def retrain_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """The curve "cut once, then n epochs of training", point by point."""
-    from core.atlas import TRAINED_ON, Choice, surveys
-    from core.atlas.shelf import Shelf
+    from core.atlas import TRAINED_ON, Choice, kept, surveys
     from core.store import Store
+    from core.store.artifacts import Artifacts
 
-    store, shelf = Store(task["source"]), Shelf(task["root"], of=task["source"])
+    store, artifacts = Store(task["source"]), Artifacts(task["root"], of=task["source"])
     choice, epochs = Choice(**task["choice"]), task["epochs"]
-    there = {point.percent for point in shelf.points(choice, epochs)}
+    there = {point.percent for point in kept.points(artifacts, choice, epochs)}
     left = tuple(percent for percent in TRAINED_ON if percent not in there)
     say("state", state="building", epoch=0)
     going = _Going(inbox, say, key=task.get("key"))
     for number, point in enumerate(surveys.points(store, choice, epochs, left, going), start=1):
-        shelf.add_point(choice, epochs, point)
+        kept.add_point(artifacts, choice, epochs, point)
         going.made = number
         say("epoch", epoch=number, cut=False)
     going.end("the curve is complete")
@@ -167,51 +167,51 @@ def retrain_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
 
 def contest_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """The PCA contest of a pruned run and its twin."""
-    from core.atlas.shelf import Shelf
     from core.claims import pca
     from core.store import Store
+    from core.store.artifacts import Artifacts
 
     say("state", state="building", epoch=0)
     both = pca.pair(Store(task["source"]), task["run"], Store(task["twin_source"]))
     going = _Going(inbox, say, key=task.get("key"))
     made = pca.build(both, going)
     if made is not None:
-        shelf = Shelf(task["root"], of=task["source"])
-        shelf.write(task["run"], pca.NAME, made.to_bytes())
-        shelf.keep_within(Store(task["root"]).quota)
+        artifacts = Artifacts(task["root"], of=task["source"])
+        artifacts.write(task["run"], pca.NAME, made.to_bytes())
+        artifacts.keep_within(Store(task["root"]).quota)
     going.end("the contest is held")
 
 
 def factors_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """The reductions of a contest at one matching, trained on with their rank held; what is complete is left as it is."""
-    from core.atlas.shelf import Shelf
     from core.claims import factors, pca, retraining
     from core.store import Store
+    from core.store.artifacts import Artifacts
 
-    shelf, run, matching = Shelf(task["root"], of=task["source"]), task["run"], task["matching"]
+    artifacts, run, matching = Artifacts(task["root"], of=task["source"]), task["run"], task["matching"]
     say("state", state="building", epoch=0)
     both = pca.pair(Store(task["source"]), run, Store(task["twin_source"]))
-    left = tuple(arm for arm in pca.ARMS if not factors.complete(shelf.read(run, factors.name(matching, arm))))
+    left = tuple(arm for arm in pca.ARMS if not factors.complete(artifacts.read(run, factors.name(matching, arm))))
     going = _Going(inbox, say, key=task.get("key"))
     for number, one in enumerate(retraining.arms(both, matching, left, going), start=1):
-        shelf.write(run, factors.name(matching, one.arm), one.to_bytes())
+        artifacts.write(run, factors.name(matching, one.arm), one.to_bytes())
         going.made = number
     going.end("the reductions are trained on")
 
 
 def strength_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
-    """The penalty whose network ends with a pruned run's nuclear norm: every try is put on the shelf as soon as it is made."""
-    from core.atlas.shelf import Shelf
+    """The penalty whose network ends with a pruned run's nuclear norm: every try is kept as soon as it is made."""
     from core.claims import penalty_search
     from core.store import Store
+    from core.store.artifacts import Artifacts
 
-    store, shelf = Store(task["root"]), Shelf(task["root"], of=task["source"])
+    store, artifacts = Store(task["root"]), Artifacts(task["root"], of=task["source"])
     hears = _Going(inbox, say, key=task.get("key"))
 
     def going(search: penalty_search.Search, share: float) -> bool:
         if len(search.tries) > hears.made:
             hears.made = len(search.tries)
-            shelf.write(task["run"], penalty_search.NAME, search.to_bytes())
+            artifacts.write(task["run"], penalty_search.NAME, search.to_bytes())
             store.thin(search.tries[-1].key)  # its start and its end are all that is ever looked at
             say("epoch", epoch=hears.made, cut=False)
         return hears(share)
@@ -219,17 +219,17 @@ def strength_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     say("state", state="building", epoch=0)
     found = penalty_search.search(store, Store(task["source"]), task["run"], going)
     if found is not None:
-        shelf.write(task["run"], penalty_search.NAME, found.to_bytes())
-        shelf.keep_within(store.quota)
+        artifacts.write(task["run"], penalty_search.NAME, found.to_bytes())
+        artifacts.keep_within(store.quota)
     hears.end("the search for λ is over")
 
 
 def sweep_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
-    """Runs of several arms and seeds on all cores; each is a row on the shelf as soon as it ends, one that failed too."""
-    from core.atlas.shelf import Shelf
+    """Runs of several arms and seeds on all cores; each is a kept row as soon as it ends, one that failed too."""
     from core.judge import study
     from core.judge.study import Study
     from core.store import Store
+    from core.store.artifacts import Artifacts
 
     asked = Study.from_dict(task["study"])
     hears, lock, share = _Going(inbox, say), threading.Lock(), 0.0
@@ -239,7 +239,7 @@ def sweep_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
             return hears(share)
 
     say("state", state="building", epoch=0)
-    for now in study.collect(Store(task["root"]), Shelf(task["root"]), asked, going=going):
+    for now in study.collect(Store(task["root"]), Artifacts(task["root"]), asked, going=going):
         with lock:
             share = now.share
             say("epoch", epoch=now.there + now.pieces, cut=False)

@@ -20,7 +20,6 @@ import numpy as np
 
 from core import collapse, criteria, datasets, spectra
 from core.arithmetic import UNRECORDED
-from core.atlas.shelf import Shelf
 from core.claims import factors, pca, spectral_history, standing
 from core.claims import penalty as penalties
 from core.datasets import Dataset
@@ -29,6 +28,7 @@ from core.judge.questions import FRESH_EPOCHS, FRESH_TARGET, METHOD, Row, Settin
 from core.spec import BASELINES, PruningSpec, RunSpec
 from core.statistics.mcnemar import REDUCTIONS, RETRAINED
 from core.store import Store, StoreError
+from core.store.artifacts import Artifacts
 from core.sweep import outcomes
 
 FILE = Path(__file__).parents[1] / "data" / "results" / "runs.csv"
@@ -90,8 +90,8 @@ def spec_of(row: Row, rows: Sequence[Row]) -> RunSpec:
     return replace(spec, pruning=replace(spec.pruning, ratio=round(row["requested"] / 100, 6)))
 
 
-def row(store: Store, shelf: Shelf, arm: str, spec: RunSpec, setting: Setting) -> Row:
-    """The stored result of one run as a row; figures of the other claims where they are on the shelf, else ""."""
+def row(store: Store, artifacts: Artifacts, arm: str, spec: RunSpec, setting: Setting) -> Row:
+    """The stored result of one run as a row; figures of the other claims where they are kept, else ""."""
     key = spec.key()
     final, done = store.events(key)[-1], store.provenance(key)
     network, data = final.network, datasets.load(spec.dataset)
@@ -115,7 +115,7 @@ def row(store: Store, shelf: Shelf, arm: str, spec: RunSpec, setting: Setting) -
         "cuts": _cuts(store, key, spec),
         "constant": "" if answer is None else collapse.in_words(answer, data.class_names),
     }
-    made |= _judged(store, shelf, key, spec) | _reduced(shelf, key, data.y_test)
+    made |= _judged(store, artifacts, key, spec) | _reduced(artifacts, key, data.y_test)
     versions = ", ".join(f"{name} {number}" for name, number in sorted(done["versions"].items()))
     device = " ".join(str(done[name]) for name in ("device", "device_name", "number_type"))
     source = {"device": device, "versions": f"{versions}, engine {done['engine']}"}
@@ -141,26 +141,26 @@ def _after_the_last_cut(store: Store, key: str, data: Dataset) -> float | str:
     return round(100 * network.accuracy(data.x_test, data.y_test), 2)
 
 
-def _judged(store: Store, shelf: Shelf, key: str, spec: RunSpec) -> Row:
-    made = spectral_history.load(shelf, key)
+def _judged(store: Store, artifacts: Artifacts, key: str, spec: RunSpec) -> Row:
+    made = spectral_history.load(artifacts, key)
     if made is None or spec.pruning is None or spectral_history.lacking(made):
         return {"low_rank": "", "penalty": ""}
     verdict = spectral_history.verdict(made, standing.objection(store, key))
     cuts = penalties.cuts(store, spec, key)
-    drawn = penalties.load(shelf, key, cuts)  # the page on low rank keeps a film without them
+    drawn = penalties.load(artifacts, key, cuts)  # the page on low rank keeps a film without them
     penalty = "" if drawn is None or len(drawn) < len(cuts) else penalties.verdict(cuts, drawn).word
     return {"low_rank": verdict.word, "penalty": penalty}
 
 
-def _reduced(shelf: Shelf, key: str, labels: np.ndarray) -> Row:
+def _reduced(artifacts: Artifacts, key: str, labels: np.ndarray) -> Row:
     found: Row = {name.replace("-", "_"): "" for name in REDUCED}
-    held = pca.load(shelf, key)
+    held = pca.load(artifacts, key)
     if held is None:
         return found
     right = held.right(labels, "rank")
     for arm in pca.ARMS:
         found[arm] = round(100 * float(right[arm].mean()), 2)
-        trained = shelf.read(key, factors.name("rank", arm))
+        trained = artifacts.read(key, factors.name("rank", arm))
         if factors.complete(trained):
             answers = factors.from_bytes(trained).answers
             found[f"{arm}{RETRAINED}".replace("-", "_")] = round(100 * float(np.mean(answers == labels)), 2)
@@ -199,7 +199,7 @@ def main() -> None:
     if options.cards:
         _say_cards()
         return
-    store, shelf = Store(options.cache), Shelf(options.cache)
+    store, artifacts = Store(options.cache), Artifacts(options.cache)
     for ratio in options.ratios:
         for dataset in options.datasets:
             setting = Setting(dataset, ratio, options.rounds)
@@ -209,7 +209,7 @@ def main() -> None:
             method = [spec for arm, spec in there if arm == METHOD]
             there += _trained(store, [pair for spec in method for pair in fresh(store, spec).items()], options.jobs)
             _work(list(_pieces(store, there, contests=not options.without_contest)), options.jobs)
-            made = (joblib.delayed(row)(store, shelf, arm, spec, setting) for arm, spec in there)
+            made = (joblib.delayed(row)(store, artifacts, arm, spec, setting) for arm, spec in there)
             _write(joblib.Parallel(n_jobs=options.jobs)(made))
 
 

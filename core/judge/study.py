@@ -1,4 +1,4 @@
-"""A set of runs made on this computer to answer the Judge's questions: what is asked, its rows as they come, kept on the shelf.
+"""A set of runs made on this computer to answer the Judge's questions: what is asked, its rows as they come, kept.
 
 `Study` says what is asked; its defaults are the quick set of a class. `collect` trains what is missing and keeps the rows.
 """
@@ -14,13 +14,13 @@ from typing import Any
 
 import joblib
 
-from core.atlas.shelf import Shelf
 from core.claims import pca
 from core.judge import questions, results
 from core.judge.questions import ACHIEVED, METHOD, NEAR, Row, Setting
 from core.spec import RunSpec
 from core.statistics import Rule
 from core.store import Store
+from core.store.artifacts import Artifacts
 from core.sweep import QUICK, outcomes
 
 FILE = "runs-v2.json"
@@ -77,7 +77,7 @@ class Study:
 
     @property
     def name(self) -> str:
-        """Its folder on the shelf: the same for all studies that differ only in how many seeds, ratios and arms they have."""
+        """Its folder among the artifacts: the same for all studies that differ only in numbers of seeds, ratios and arms."""
         return f"study{_short(asdict(self.setting_at(RATIOS[0])))}"
 
     @property
@@ -113,7 +113,7 @@ def place_of(row: Row) -> Place:
 
 @dataclass(frozen=True)
 class Kept:
-    """The rows of a study and of those like it, as the shelf keeps them. asked: how many rows the last go wanted, of which
+    """The rows of a study and of those like it, as they are kept. asked: how many rows the last go wanted, of which
     `there` are there; trained: runs of that go so far, in `seconds`. pieces, of_pieces: work done for claims 2 to 4."""
 
     rows: tuple[Row, ...] = field(default=())
@@ -146,10 +146,10 @@ class Kept:
         return f"{done}, about {f'{minutes:.0f} minutes' if minutes >= 1.5 else f'{self.left:.0f} seconds'} left"
 
 
-def kept(shelf: Shelf, study: Study) -> Kept:
-    """What is on the shelf; nothing where there is nothing, or nothing that can be read."""
+def kept(artifacts: Artifacts, study: Study) -> Kept:
+    """What is kept; nothing where there is nothing, or nothing that can be read."""
     try:
-        values = json.loads(shelf.read(study.name, FILE) or b"{}")
+        values = json.loads(artifacts.read(study.name, FILE) or b"{}")
         needed = {"arm", "seed", "ratio", "test_accuracy", "key"}
         rows = tuple(row for row in values.pop("rows", ()) if needed <= row.keys())
         return Kept(rows, **values)
@@ -161,22 +161,22 @@ def kept(shelf: Shelf, study: Study) -> Kept:
 
 
 def collect(
-    store: Store, shelf: Shelf, study: Study, n_jobs: int = -1, going: Callable[[], bool] = lambda: True
+    store: Store, artifacts: Artifacts, study: Study, n_jobs: int = -1, going: Callable[[], bool] = lambda: True
 ) -> Iterator[Kept]:
-    """Trains what is missing; every run that ends becomes a row on the shelf at once, one that fails too, with its reason.
+    """Trains what is missing; every run that ends becomes a kept row at once, one that fails too, with its reason.
     Yields what is kept after each. What is stored comes first and is not trained again. Rows of other seeds, ratios and arms
     of a like study stay."""
-    made = _Collection(store, shelf, study, n_jobs, going)
+    made = _Collection(store, artifacts, study, n_jobs, going)
     for now in made.collect():
-        shelf.write(study.name, FILE, json.dumps(asdict(now)).encode())
+        artifacts.write(study.name, FILE, json.dumps(asdict(now)).encode())
         yield now
 
 
 class _Collection:
-    def __init__(self, store: Store, shelf: Shelf, study: Study, n_jobs: int, going: Callable[[], bool]):
-        self.store, self.shelf, self.study, self.n_jobs, self.going = store, shelf, study, n_jobs, going
+    def __init__(self, store: Store, artifacts: Artifacts, study: Study, n_jobs: int, going: Callable[[], bool]):
+        self.store, self.artifacts, self.study, self.n_jobs, self.going = store, artifacts, study, n_jobs, going
         self.wanted = study.places()
-        known = {place_of(row): row for row in kept(shelf, study).rows}
+        known = {place_of(row): row for row in kept(artifacts, study).rows}
         again = {place for place in self.wanted if place in known and known[place]["test_accuracy"] == ""}
         self.rows = {place: row for place, row in known.items() if place not in again}
         self.specs: dict[Place, RunSpec] = {}  # of the rows made in this go
@@ -224,7 +224,7 @@ class _Collection:
         ratio, arm, _ = place
         self.specs[place] = spec
         if not (place in self.rows and self.rows[place]["key"] == spec.key()):
-            self.rows[place] = results.row(self.store, self.shelf, arm, spec, self.study.setting_at(ratio))
+            self.rows[place] = results.row(self.store, self.artifacts, arm, spec, self.study.setting_at(ratio))
 
     def _fail(self, place: Place, reason: str) -> None:
         self.rows[place] = failed(place, self.study.setting_at(place[0]), reason)
@@ -287,7 +287,7 @@ class _Collection:
             if problem is None:
                 ratio, arm, _ = place
                 self.rows[place] = results.row(
-                    self.store, self.shelf, arm, self.specs[place], self.study.setting_at(ratio)
+                    self.store, self.artifacts, arm, self.specs[place], self.study.setting_at(ratio)
                 )
             yield self.now()
 

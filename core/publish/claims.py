@@ -17,7 +17,6 @@ import joblib
 import numpy as np
 
 from core import spectra
-from core.atlas.shelf import Shelf
 from core.claims import factors, pca, penalty, penalty_search, pieces, spectral_history, standing, verdicts
 from core.datasets import load
 from core.events import EpochEnded, Finished
@@ -25,6 +24,7 @@ from core.network import Network
 from core.publish.tables import joined
 from core.spec import PruningSpec, RunSpec
 from core.store import Store
+from core.store.artifacts import Artifacts
 from core.sweep import run_many
 from core.views import pca as pca_view
 
@@ -54,11 +54,11 @@ def _work(root: str, groups: list[dict[str, RunSpec]]) -> list[Callable[[], None
 # -- the rows --------------------------------------------------------------------------------------------------------
 
 
-def low_rank_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterator[Row]:
+def low_rank_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) -> Iterator[Row]:
     """Claim 2: per arm, the rank beside the live width and beside random cuts of the same size, and after retraining."""
     for arm in ARMS:
         spec, key = runs[arm], runs[arm].key()
-        made = spectral_history.load(shelf, key)
+        made = spectral_history.load(artifacts, key)
         network, final = store.network(key), store.events(key)[-1]
         cases = [case for epoch in made.cut_epochs() for case in spectral_history.of_cut(made, epoch)]
         last = made.at(made.cut_epochs()[-1])
@@ -82,13 +82,15 @@ def low_rank_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Itera
         }
 
 
-def contest_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterator[Row]:
+def contest_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) -> Iterator[Row]:
     """Claim 3: per matching and arm, ranks, stored numbers, and accuracy without and with retraining."""
     spec, key = runs[METHOD], runs[METHOD].key()
-    made = pca.from_bytes(shelf.read(key, pca.NAME))
+    made = pca.from_bytes(artifacts.read(key, pca.NAME))
     labels = load(spec.dataset).y_test
     for matching in pca.MATCHINGS:
-        after = {(matching, arm): factors.from_bytes(shelf.read(key, factors.name(matching, arm))) for arm in pca.ARMS}
+        after = {
+            (matching, arm): factors.from_bytes(artifacts.read(key, factors.name(matching, arm))) for arm in pca.ARMS
+        }
         unfit = standing.of_pair(store, key, store, pca.twin(spec).key())
         verdict = pca_view.verdict(made, after, labels, matching, unfit)
         right = made.right(labels, matching)
@@ -115,12 +117,12 @@ def contest_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterat
             }
 
 
-def penalty_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterator[Row]:
+def penalty_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) -> Iterator[Row]:
     """Claim 4, first half: per arm, how much of the change of the singular values four descriptions leave unexplained."""
     for arm in ARMS:
         spec, key = runs[arm], runs[arm].key()
         cuts = penalty.cuts(store, spec, key)
-        drawn = penalty.from_bytes(shelf.read(key, penalty.NAME), cuts)
+        drawn = penalty.from_bytes(artifacts.read(key, penalty.NAME), cuts)
         found = [one for cut in cuts for one in penalty.compare(cut, drawn[cut.epoch]) if one is not None]
         like = [verdicts.like_a_penalty(one) for one in found]
         unexplained = {
@@ -137,10 +139,10 @@ def penalty_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterat
         }
 
 
-def strength_rows(store: Store, shelf: Shelf, runs: dict[str, RunSpec]) -> Iterator[Row]:
+def strength_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) -> Iterator[Row]:
     """Claim 4, second half: the network whose penalty ends with the pruned one's nuclear norm, beside the pruned one."""
     spec, key = runs[METHOD], runs[METHOD].key()
-    found = penalty_search.from_bytes(shelf.read(key, penalty_search.NAME))
+    found = penalty_search.from_bytes(artifacts.read(key, penalty_search.NAME))
     pruned, final = store.network(key), store.events(key)[-1]
     row = _named(spec, METHOD) | {"goal": round(found.goal, 2), "tries": len(found.tries), "problem": found.problem}
     row |= {"pruned_accuracy": _percent(final.test_accuracy), "pruned_zero": _percent(pruned.sparsity())}
@@ -170,7 +172,7 @@ def interval_rows(store: Store, jobs: int) -> Iterator[Row]:
     pruned = RunSpec()
     *_, _ = run_many([pruned], store, 1)
     pieces.search_strength(str(store.root), pruned.key())
-    found = penalty_search.from_bytes(Shelf(store.root).read(pruned.key(), penalty_search.NAME))
+    found = penalty_search.from_bytes(Artifacts(store.root).read(pruned.key(), penalty_search.NAME))
     wanted = {
         every: penalty_search.spec_of(pruned, found.tries[found.found].strength, found.epochs, every)
         for every in INTERVALS
@@ -306,7 +308,7 @@ def main() -> None:
     if options.markdown:
         sys.stdout.write(markdown(options.markdown))
         return
-    store, shelf = Store(options.cache), Shelf(options.cache)
+    store, artifacts = Store(options.cache), Artifacts(options.cache)
     groups = [specs(d, seed, options.ratio, options.rounds) for seed in options.seeds for d in options.datasets]
     for spec, finished in run_many([spec for runs in groups for spec in runs.values()], store, options.jobs):
         _say(f"{spec.label()}: {finished.test_accuracy * 100:.2f} %")
@@ -316,7 +318,7 @@ def main() -> None:
     for number, _ in enumerate(done, start=1):
         _say(f"{number} of {len(work)} pieces of work done")
     for name, rows_of in TABLES.items():
-        _write(name, [row for runs in groups for row in rows_of(store, shelf, runs)])
+        _write(name, [row for runs in groups for row in rows_of(store, artifacts, runs)])
     _write("interval", list(interval_rows(store, options.jobs)))
 
 

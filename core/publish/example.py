@@ -14,11 +14,11 @@ import tempfile
 from pathlib import Path
 
 from core import experiment
-from core.atlas import Choice, surveys
-from core.atlas.shelf import Shelf
+from core.atlas import Choice, kept, surveys
 from core.claims import factors, pca, penalty, penalty_search, retraining, spectral_history
 from core.spec import RunSpec
 from core.store import Store
+from core.store.artifacts import Artifacts
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "example"
 DRAWS = 5
@@ -27,7 +27,7 @@ DRAWS = 5
 def main() -> None:
     """Trains both runs afresh, builds the atlases, and puts them in the example's place."""
     with tempfile.TemporaryDirectory() as folder:
-        store, shelf = Store(folder), Shelf(folder)
+        store, artifacts = Store(folder), Artifacts(folder)
         trained = RunSpec(pruning=None)
         for spec in (trained, RunSpec()):
             for _ in experiment.run(spec, store):
@@ -37,41 +37,41 @@ def main() -> None:
         choices = [Choice(**plain, criterion=name) for name in ("activation-frequency", "magnitude")]
         choices += [Choice(**plain, criterion="random-matched", draw=draw) for draw in range(DRAWS)]
         for choice in choices:
-            shelf.put(surveys.survey(store, choice))
+            kept.put(artifacts, surveys.survey(store, choice))
         for spec in (trained, RunSpec()):
-            _keep_film(store, shelf, spec)
-        _hold_contest(store, shelf, RunSpec().key())
-        _search_penalty(store, shelf, RunSpec())
+            _keep_film(store, artifacts, spec)
+        _hold_contest(store, artifacts, RunSpec().key())
+        _search_penalty(store, artifacts, RunSpec())
         shutil.rmtree(EXAMPLE, ignore_errors=True)
         for spec in (trained, RunSpec()):
             _ship(store, spec.key())
-        shutil.copytree(shelf.root, EXAMPLE / "atlases")
+        shutil.copytree(artifacts.root, EXAMPLE / "atlases")
 
 
-def _keep_film(store: Store, shelf: Shelf, spec: RunSpec) -> None:
+def _keep_film(store: Store, artifacts: Artifacts, spec: RunSpec) -> None:
     """The run's singular values at every epoch, and random cuts beside its own: what is shipped has only some moments."""
     made = spectral_history.shoot(store, spec.key())
     chances = [spectral_history.random_cuts(store, spec, spec.key(), epoch) for epoch in made.cut_epochs()]
-    spectral_history.put(shelf, made.with_chances(chances), None)
+    spectral_history.put(artifacts, made.with_chances(chances), None)
 
 
-def _hold_contest(store: Store, shelf: Shelf, key: str) -> None:
+def _hold_contest(store: Store, artifacts: Artifacts, key: str) -> None:
     """The PCA contest of the pruned run, and its reductions trained on at every matching."""
     both = pca.pair(store, key, store)
-    shelf.write(key, pca.NAME, pca.build(both).to_bytes())
+    artifacts.write(key, pca.NAME, pca.build(both).to_bytes())
     for matching in pca.MATCHINGS:
         for one in retraining.arms(both, matching):
             if one.complete:
-                shelf.write(key, factors.name(matching, one.arm), one.to_bytes())
+                artifacts.write(key, factors.name(matching, one.arm), one.to_bytes())
 
 
-def _search_penalty(store: Store, shelf: Shelf, spec: RunSpec) -> None:
+def _search_penalty(store: Store, artifacts: Artifacts, spec: RunSpec) -> None:
     """The penalty beside the pruned run, every try of the search, and random cuts as its page compares them."""
     key = spec.key()
-    shelf.write(key, penalty_search.NAME, penalty_search.search(store, store, key).to_bytes())
+    artifacts.write(key, penalty_search.NAME, penalty_search.search(store, store, key).to_bytes())
     cuts = penalty.cuts(store, spec, key)
     drawn = {cut.epoch: penalty.summed_up(cut, penalty.draw(store, spec, key, cut.epoch)) for cut in cuts}
-    shelf.write(key, penalty.NAME, penalty.to_bytes(drawn))
+    artifacts.write(key, penalty.NAME, penalty.to_bytes(drawn))
 
 
 def _ship(store: Store, key: str) -> None:

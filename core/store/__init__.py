@@ -33,38 +33,13 @@ from core.datasets.places import cannot_write
 from core.events import EpochEnded, Event, Finished, Pruned, Started
 from core.network import Network
 from core.spec import RunSpec
-from core.store import log, snapshot
+from core.store import files, log, snapshot, summary
+from core.store.files import StoreError
 from core.store.snapshot import Glance, Snapshot
+from core.store.summary import StoredRun
 
 GIB = 2**30
 _PART = re.compile(r"spec\.json|events\.jsonl|done\.json|epoch-[0-9]{3,}\.safetensors")
-
-
-class StoreError(ValueError):
-    """The store cannot do what was asked; the text says why and what to do."""
-
-
-@dataclass(frozen=True)
-class StoredRun:
-    """What the list of runs shows of one run. `spec` is None and `problem` says why where its folder cannot be read.
-    achieved: the share of all weights that is zero, 0..1. test_accuracy: 0..1, None where the run did not end."""
-
-    key: str
-    label: str
-    spec: RunSpec | None
-    finished: bool
-    reason: str | None
-    epochs: tuple[int, ...]
-    changed: float
-    size: int
-    parent: str | None
-    problem: str | None = None
-    achieved: float = 0.0
-    test_accuracy: float | None = None
-
-    @property
-    def last_epoch(self) -> int:
-        return self.epochs[-1] if self.epochs else 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,33 +76,11 @@ class Store:
             raise StoreError(
                 f"no run {key!r} is stored here: it may have been deleted; choose one from the list of runs"
             )
-        stamp = (_modified(folder / "events.jsonl"), _modified(folder / "done.json"), _modified(folder))
+        stamp = (files.changed(folder / "events.jsonl"), files.changed(folder / "done.json"), files.changed(folder))
         known = self._listed.get(key)
         if known is None or known[0] != stamp:
-            self._listed[key] = known = (stamp, self._read_entry(key, folder, max(stamp)))
+            self._listed[key] = known = (stamp, summary.read(key, folder, max(stamp)))
         return known[1]
-
-    def _read_entry(self, key: str, folder: Path, changed: float) -> StoredRun:
-        lines, _ = log.read(folder / "events.jsonl")
-        ended = next((line for line in lines[::-1] if line["kind"] == "Finished"), None)
-        files = {file.name: _size(file) for file in folder.iterdir()}
-        epochs = [line["epoch"] for line in lines if "checksum" in line and _snapshot_name(line["epoch"]) in files]
-        spec, problem, label, parent = None, None, f"run {key}", None
-        try:
-            values = json.loads((folder / "spec.json").read_text("utf-8"))
-            parent = values.get("parent") if isinstance(values, dict) else None
-            spec = RunSpec.from_dict(values)
-            label = spec.label()
-        except (OSError, ValueError, TypeError) as error:
-            problem = f"the run {key} cannot be opened: {error}"
-        finished = ended is not None and (folder / "done.json").is_file()
-        reason = ended["reason"] if finished else None
-        achieved = next((line["achieved"] for line in lines[::-1] if line["kind"] == "Pruned"), 0.0)
-        accuracy = ended["test_accuracy"] if ended else None
-        size = sum(files.values())
-        return StoredRun(
-            key, label, spec, finished, reason, tuple(epochs), changed, size, parent, problem, achieved, accuracy
-        )
 
     def events(self, key: str) -> list[Event]:
         """The run's events in order; [] if it has none yet. Spectra and networks are read from the snapshots."""
@@ -148,7 +101,7 @@ class Store:
     def version(self, key: str) -> tuple[float, float]:
         """Changes whenever the run's log or its end changes; for caches."""
         folder = self._folder(key)
-        return _modified(folder / "events.jsonl"), _modified(folder / "done.json")
+        return files.changed(folder / "events.jsonl"), files.changed(folder / "done.json")
 
     def snapshot(self, key: str, epoch: int | None = None) -> Snapshot:
         """The stored moment at `epoch`, or the last one. Raises StoreError if it is not stored or damaged."""
@@ -156,9 +109,9 @@ class Store:
         if not checksums:
             raise StoreError(f"the run {key} has no stored moment yet: wait for its first epoch")
         epoch = max(checksums) if epoch is None else epoch
-        file = self._folder(key) / _snapshot_name(epoch)
+        file = self._folder(key) / files.of_epoch(epoch)
         if epoch not in checksums or not file.is_file():
-            stored = [e for e in checksums if (self._folder(key) / _snapshot_name(e)).is_file()]
+            stored = [e for e in checksums if (self._folder(key) / files.of_epoch(e)).is_file()]
             raise StoreError(f"epoch {epoch} of run {key} is not stored: stored are {_ranges(stored)}")
         content = file.read_bytes()
         if zlib.crc32(content) != checksums[epoch]:
@@ -172,7 +125,7 @@ class Store:
             if "checksum" not in line or known.get(line["epoch"]) == line["checksum"]:
                 continue
             try:
-                content = (self._folder(key) / _snapshot_name(line["epoch"])).read_bytes()
+                content = (self._folder(key) / files.of_epoch(line["epoch"])).read_bytes()
                 if zlib.crc32(content) == line["checksum"]:
                     yield line["checksum"], snapshot.glance(content)
             except (OSError, ValueError):
@@ -291,7 +244,7 @@ class Store:
                 moment = self.snapshot(key, epoch)
             except ValueError:
                 # Thinning removes snapshots on purpose; only a file that is there and wrong is news.
-                if self._set_aside(self._folder(key) / _snapshot_name(epoch)):
+                if self._set_aside(self._folder(key) / files.of_epoch(epoch)):
                     notices.append(f"the stored epoch {epoch} of run {key} was damaged; it is set aside")
                 return None
             # A write torn between an epoch and its cuts: the moment is after the cuts, so it cannot stand for the log.
@@ -322,7 +275,7 @@ class Store:
             if last and self._ended_at(spec.parent, last):  # with a cut to come, the branch does not end there
                 lines = [line for line in lines if line["epoch"] < last]
             for line in lines:
-                name = _snapshot_name(line["epoch"])
+                name = files.of_epoch(line["epoch"])
                 if (parent / name).is_file() and not (folder / name).is_file():
                     try:
                         os.link(parent / name, folder / name)
@@ -345,7 +298,7 @@ class Store:
         """Stores the end of an epoch: the snapshot first, then its events in one write."""
         folder = self._folder(key)
         content = moment.to_bytes()
-        self._write(folder / _snapshot_name(moment.epoch), content)
+        self._write(folder / files.of_epoch(moment.epoch), content)
         lines = [log.line_of(event) for event in events]
         lines[0] |= {"epoch": moment.epoch, "checksum": zlib.crc32(content)}
         self._append(folder, lines)
@@ -419,14 +372,9 @@ class Store:
             raise self._cannot_write(error) from error
 
     def _write(self, file: Path, content: bytes) -> None:
-        """Writes the whole file or nothing: a reader never sees a half one."""
-        draft = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
         try:
-            draft.write_bytes(content)
-            os.replace(draft, file)
+            files.write(file, content)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
             raise self._cannot_write(error) from error
 
     def _mkdir(self, folder: Path) -> None:
@@ -476,7 +424,7 @@ class Store:
         keep = {0, *stored[-1:]} | {epoch + step for epoch in cuts for step in (-1, 0, 1)}
         freed = 0
         for epoch in stored:
-            file = self._folder(key) / _snapshot_name(epoch)
+            file = self._folder(key) / files.of_epoch(epoch)
             if epoch not in keep and file.is_file():
                 freed += file.stat().st_size
                 with self._writing():
@@ -522,25 +470,6 @@ class Store:
         if not key.isalnum():
             raise StoreError(f"{key!r} is not the name of a run: it has 16 letters and digits")
         return self._runs / key
-
-
-def _snapshot_name(epoch: int) -> str:
-    return f"epoch-{epoch:03d}.safetensors"
-
-
-def _modified(file: Path) -> float:
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def _size(file: Path) -> int:
-    """Bytes; 0 where the file has just gone: a writer's draft was renamed, or a snapshot thinned."""
-    try:
-        return file.stat().st_size
-    except OSError:
-        return 0
 
 
 def _ranges(epochs: list[int]) -> str:

@@ -62,7 +62,7 @@ class Stands:
 
 
 def _stands(run: StoredRun, visitor: str) -> Stands:
-    if services.shelf_with(run.key, pca.NAME):
+    if services.artifacts_with(run.key, pca.NAME):
         return Stands(shown=True)
     if not run.finished:
         if claims.under_way(run.key):
@@ -102,7 +102,7 @@ def _finished(key: str) -> bool:
 def _holding(key: str, visitor: str) -> Stands:
     """The contest is being held; begins by itself, but not again where it failed."""
     job = services.board().job(_job_key(key))
-    if job is None or (job.state == "finished" and not services.shelf_with(key, pca.NAME)):
+    if job is None or (job.state == "finished" and not services.artifacts_with(key, pca.NAME)):
         try:
             job = _hold(key, visitor)
         except ValueError as error:
@@ -132,13 +132,13 @@ def _hold(key: str, visitor: str) -> Job:
 
 
 def _written(key: str, name: str) -> int:
-    shelf = services.shelf_with(key, name)
-    return shelf.written(key, name) if shelf else 0
+    artifacts = services.artifacts_with(key, name)
+    return artifacts.written(key, name) if artifacts else 0
 
 
 def _content(key: str, name: str) -> bytes | None:
-    shelf = services.shelf_with(key, name)
-    return shelf.read(key, name) if shelf else None
+    artifacts = services.artifacts_with(key, name)
+    return artifacts.read(key, name) if artifacts else None
 
 
 def _versions(key: str) -> tuple[int | str, ...]:

@@ -7,9 +7,9 @@ from collections import OrderedDict
 
 import streamlit as st
 
-from core.atlas.shelf import Shelf
 from core.claims import penalty
 from core.claims.penalty import Cut, Random
+from core.store.artifacts import Artifacts
 from pages.shared import services
 from pages.shared.services import Look
 
@@ -45,12 +45,12 @@ class RandomCuts:
                 self._busy.add(name)
                 threading.Thread(
                     target=self._draw,
-                    args=(name, look, missing, cuts, Shelf(services.board().store.root, of=look.store.root)),
+                    args=(name, look, missing, cuts, Artifacts(services.board().store.root, of=look.store.root)),
                     daemon=True,
                 ).start()
             return {cut.epoch: known[cut.epoch] for cut in cuts if cut.epoch in known}
 
-    def _draw(self, name: str, look: Look, missing: list[Cut], cuts: list[Cut], shelf: Shelf) -> None:
+    def _draw(self, name: str, look: Look, missing: list[Cut], cuts: list[Cut], artifacts: Artifacts) -> None:
         run = look.run
         try:
             for cut in missing:
@@ -62,7 +62,7 @@ class RandomCuts:
                 with self._lock:
                     drawn = self._drawn.get(name, {})
                 if all(cut.epoch in drawn for cut in cuts):
-                    shelf.write(run.key, penalty.NAME, penalty.to_bytes(drawn))
+                    artifacts.write(run.key, penalty.NAME, penalty.to_bytes(drawn))
         except (ValueError, OSError) as error:
             with self._lock:
                 self._problems[name] = str(error)
@@ -85,7 +85,7 @@ def name_of(look: Look) -> str:
 
 def _stored(key: str, cuts: list[Cut]) -> dict[int, Random]:
     """What is kept of the run that the key opens."""
-    found = (penalty.load(shelf, key, cuts) for shelf in services.shelves_of(key))
+    found = (penalty.load(artifacts, key, cuts) for artifacts in services.artifacts_of(key))
     return next((one for one in found if one is not None), {})
 
 

@@ -31,7 +31,7 @@ class Films:
         self._problems: dict[str, str] = {}
 
     def of(self, look: Look) -> Film:
-        """The film of the run as it was at that look; for a finished run with what the shelf has of it. Raises StoreError."""
+        """The film of the run as it was at that look; for a finished run with what is kept of it. Raises StoreError."""
         key = look.run.key
         name = f"{look.store.root} {key}"
         with self._lock:
@@ -48,7 +48,7 @@ class Films:
             return self._films[name][1]
 
     def work(self, look: Look, found: Film) -> None:
-        """Sees to it that the random cuts that `found` lacks are worked out, and a finished run's film is put on the shelf."""
+        """Sees to it that the random cuts that `found` lacks are worked out, and a finished run's film is kept."""
         name = f"{look.store.root} {look.run.key}"
         with self._lock:
             if name in self._busy or name in self._problems or not (spectral_history.lacking(found) or _unkept(look)):
@@ -65,8 +65,8 @@ class Films:
             with self._lock:
                 found = self._films.get(name, (None, found))[1]
             if _ours(look):
-                shelf = services.board().shelf
-                spectral_history.put(shelf, found, spectral_history.load(shelf, look.run.key))
+                artifacts = services.board().artifacts
+                spectral_history.put(artifacts, found, spectral_history.load(artifacts, look.run.key))
         except (ValueError, OSError) as error:
             with self._lock:
                 self._problems[name] = str(error)
@@ -157,14 +157,14 @@ def _blob(root: str, key: str, version: object, chances: int, _look: Look, _film
 
 def _stored(look: Look) -> Film | None:
     """The film that is kept of the run. A film knows its moments by their checksums, so that it may be of either store."""
-    shelves = (services.board().shelf, services.shipped())
-    return next((found for shelf in shelves if (found := spectral_history.load(shelf, look.run.key))), None)
+    places = (services.board().artifacts, services.shipped())
+    return next((found for artifacts in places if (found := spectral_history.load(artifacts, look.run.key))), None)
 
 
 def _ours(look: Look) -> bool:
-    """Whether the film belongs on the shelf: of a finished run of this computer."""
+    """Whether the film is to be kept: of a finished run of this computer."""
     return look.run.finished and look.store is services.board().store
 
 
 def _unkept(look: Look) -> bool:
-    return _ours(look) and not services.board().shelf.written(look.run.key, spectral_history.FILE)
+    return _ours(look) and not services.board().artifacts.written(look.run.key, spectral_history.FILE)

@@ -6,12 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from core.atlas.shelf import Shelf
 from core.claims import penalty_search
 from core.claims.penalty_search import Search
 from core.jobs.job import Job
 from core.spec import PenaltySpec
 from core.store import StoredRun, StoreError
+from core.store.artifacts import Artifacts
 from core.views import penalised
 from pages.shared import elements, queued, services, session
 
@@ -108,14 +108,14 @@ def _told(job: Job | None, search: Search | None) -> tuple[str, float] | None:
 # -- what is stored -------------------------------------------------------------------------------------------------------
 
 
-def _shelf(key: str) -> Shelf:
+def _artifacts(key: str) -> Artifacts:
     """Where the search is, or would be put."""
-    return services.shelf_with(key, penalty_search.NAME) or services.shelves_of(key)[0]
+    return services.artifacts_with(key, penalty_search.NAME) or services.artifacts_of(key)[0]
 
 
 def _version(key: str) -> tuple[str, int]:
-    shelf = _shelf(key)
-    return str(shelf.root), shelf.written(key, penalty_search.NAME)
+    artifacts = _artifacts(key)
+    return str(artifacts.root), artifacts.written(key, penalty_search.NAME)
 
 
 def _search(key: str) -> Search | None:
@@ -124,7 +124,7 @@ def _search(key: str) -> Search | None:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _read(key: str, version: tuple[str, int]) -> Search | None:
-    content = _shelf(key).read(key, penalty_search.NAME)
+    content = _artifacts(key).read(key, penalty_search.NAME)
     try:
         return penalty_search.from_bytes(content) if content else None
     except ValueError:

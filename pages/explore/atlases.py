@@ -8,13 +8,13 @@ from typing import Any
 import streamlit as st
 
 from core import atlas, criteria, datasets
-from core.atlas import Atlas, Choice
-from core.atlas.shelf import Shelf
+from core.atlas import Atlas, Choice, kept
 from core.jobs import atlas_key
 from core.jobs.job import Job
 from core.masks import ByHand
 from core.spec import HandCut
 from core.store import Store, StoredRun, branching
+from core.store.artifacts import Artifacts
 from core.views import slider
 from pages.shared import library, queued, services
 
@@ -22,15 +22,15 @@ DRAWS = 5  # of the random control
 CONTROLS = ("magnitude", "random-matched")
 
 
-def _shelf(choice: Choice) -> Shelf:
+def _artifacts(choice: Choice) -> Artifacts:
     """Where the atlas is, or would be put."""
-    shelves = services.shelves_of(choice.run)
-    return next((shelf for shelf in shelves if shelf.has(choice)), shelves[0])
+    places = services.artifacts_of(choice.run)
+    return next((artifacts for artifacts in places if kept.has(artifacts, choice)), places[0])
 
 
 def there(choice: Choice) -> bool:
     """Whether the atlas can be shown now."""
-    return _shelf(choice).has(choice)
+    return kept.has(_artifacts(choice), choice)
 
 
 def controls(choice: Choice, more: tuple[str, ...] = ()) -> list[Choice]:
@@ -67,7 +67,7 @@ def again(choice: Choice, more: tuple[str, ...], visitor: str) -> Job:
 def blob(choice: Choice, more: tuple[str, ...], run: StoredRun, *, complete: bool) -> bytes:
     """The blob of the stage; `complete`: with all controls that are there. Raises ValueError where the atlas cannot be read."""
     beside = [one for one in controls(choice, more) if complete and there(one)]
-    versions = tuple(_shelf(one).version(one) for one in (choice, *beside))
+    versions = tuple(kept.version(_artifacts(one), one) for one in (choice, *beside))
     return _blob(choice, tuple(beside), versions, str(services.store_of(choice.run).root), run)
 
 
@@ -79,7 +79,7 @@ def _blob(choice: Choice, beside: tuple[Choice, ...], versions: tuple[int, ...],
 
 
 def _read(choice: Choice) -> Atlas | None:
-    return _shelf(choice).get(choice)
+    return kept.get(_artifacts(choice), choice)
 
 
 def _need(choice: Choice) -> Atlas:
@@ -127,7 +127,7 @@ def _retrained(choice: Choice, epochs: int | None) -> dict[str, Any] | None:
     if not epochs:
         return None
     job = retraining(choice, epochs)
-    found = services.shelves_of(choice.run)[0].points(choice, epochs)
+    found = services.artifacts_of(choice.run)[0].points(choice, epochs)
     points = [{"percent": one.percent, "achieved": one.achieved, "accuracy": one.accuracy} for one in found]
     return {"epochs": epochs, "percents": list(atlas.TRAINED_ON), "points": points, "busy": bool(job and job.live)}
 

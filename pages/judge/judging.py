@@ -95,7 +95,7 @@ def _note() -> None:
 
 def _version(choice: Choice) -> int:
     if choice.made == HERE:
-        return services.board().shelf.written(choice.study.name, study.FILE) if choice.study else 0
+        return services.board().artifacts.written(choice.study.name, study.FILE) if choice.study else 0
     return _written()
 
 
@@ -115,13 +115,13 @@ def _shipped(file: str, version: int) -> list[Row]:
 
 
 def _kept(asked: Study) -> Kept:
-    shelf = services.board().shelf
-    return _read(str(shelf.root), asked.name, shelf.written(asked.name, study.FILE), asked)
+    artifacts = services.board().artifacts
+    return _read(str(artifacts.root), asked.name, artifacts.written(asked.name, study.FILE), asked)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _read(root: str, name: str, version: int, _asked: Study) -> Kept:
-    return study.kept(services.board().shelf, _asked)
+    return study.kept(services.board().artifacts, _asked)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -89,7 +89,7 @@ def _space(runs: list[StoredRun]) -> None:
             with contextlib.suppress(
                 StoreError
             ):  # what is thinned can still be seen as a film, where there is room for it
-                spectral_history.keep(store, services.board().shelf, run.key)
+                spectral_history.keep(store, services.board().artifacts, run.key)
         try:
             freed = sum(store.thin(run.key) for run in resting)
             said = f"{freed / 1e6:.0f} MB are free again. Starts, ends and cuts are kept."

@@ -13,10 +13,10 @@ from typing import Any
 
 import streamlit as st
 
-from core.atlas.shelf import Shelf
 from core.jobs import JobBoard, processes
 from core.spec import RunSpec
 from core.store import Store, StoredRun, StoreError
+from core.store.artifacts import Artifacts
 from core.views import scene
 from pages.shared import elements
 
@@ -46,7 +46,7 @@ def board() -> JobBoard:
     made = JobBoard(os.environ.get("PRUNING_CACHE") or "cache")
     for run in example().runs():
         if not (made.store.root / "runs" / run.key).is_dir():
-            made.shelf.set_apart(run.key)
+            made.artifacts.set_apart(run.key)
     return made
 
 
@@ -57,9 +57,9 @@ def example() -> Store:
 
 
 @st.cache_resource(show_spinner=False)
-def shipped() -> Shelf:
+def shipped() -> Artifacts:
     """What is kept of the runs that ship with the explorer, read-only."""
-    return Shelf(EXAMPLE)
+    return Artifacts(EXAMPLE)
 
 
 def store_of(key: str) -> Store:
@@ -88,18 +88,18 @@ def origin(key: str) -> str:
     return " · made here" if store_of(key) is board().store else " · ships with the explorer"
 
 
-def shelves_of(key: str) -> tuple[Shelf, ...]:
+def artifacts_of(key: str) -> tuple[Artifacts, ...]:
     """Where what was made of the run that `key` opens is looked for; the first is where it is put. What was made of the other
     run of that name is never among it, unless the two are the same in every moment."""
     if store_of(key) is example():
-        return Shelf(board().store.root, of=EXAMPLE), shipped()
+        return Artifacts(board().store.root, of=EXAMPLE), shipped()
     same = ships(key) and _moments(board().store, key) == _moments(example(), key)
-    return (board().shelf, shipped()) if same else (board().shelf,)
+    return (board().artifacts, shipped()) if same else (board().artifacts,)
 
 
-def shelf_with(key: str, name: str) -> Shelf | None:
-    """The shelf that has a file about the run that `key` opens; None where none has."""
-    return next((shelf for shelf in shelves_of(key) if shelf.written(key, name)), None)
+def artifacts_with(key: str, name: str) -> Artifacts | None:
+    """The artifacts that have a file about the run that `key` opens; None where none has."""
+    return next((artifacts for artifacts in artifacts_of(key) if artifacts.written(key, name)), None)
 
 
 def _moments(store: Store, key: str) -> list[tuple[int, int]]:
