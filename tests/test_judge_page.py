@@ -19,7 +19,7 @@ from core.store.artifacts import Artifacts
 from core.sweep import NO_PRUNING
 from core.views import judge
 from core.views.judge import HERE, SHIPPED
-from pages.judge import asking
+from pages.judge import asking, judging
 from pages.shared import elements, services
 
 SETTINGS = [Setting("digits", 0.6, 3), Setting("digits", 0.9, 3), Setting("mnist", 0.6, 3)]
@@ -178,6 +178,23 @@ def test_what_is_stored_comes_at_once_and_the_rest_can_be_gone_on_with(cache, sh
     app = arrive("judge", **LINK)
     assert "Go on with this set (8 of 12 runs are there)" in labels(app)
     assert [one["n"] for one in shown[-1]["cards"][0]["decisions"]] == [2, 2]
+
+
+def test_rows_that_come_while_the_page_is_drawn_are_on_it_the_next_time(cache, shown, monkeypatch):
+    read, written = judging._rows, []
+
+    def meanwhile(made, asked):
+        found = read(made, asked)
+        if made == HERE and not written:
+            written.append(keep(cache, of_small(2)))
+        return found
+
+    keep(cache, of_small(1))
+    monkeypatch.setattr(judging, "_rows", meanwhile)
+    app = arrive("judge", **LINK)
+    assert written
+    again(app)
+    assert shown[-1]["cards"][0]["decisions"][0]["n"] == 2
 
 
 def test_a_whole_set_is_one_click_away_from_the_shipped_rows_and_the_link_keeps_its_assumptions(cache, shown):

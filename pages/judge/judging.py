@@ -41,13 +41,14 @@ def _follow(choice: Choice, visitor: str, pace: float | None) -> None:
     if refusal := session.refusal():
         st.warning(refusal)
     _button(choice, job, visitor)
+    version = _version(choice)  # before the rows: what comes meanwhile has another version, and is read the next time
     rows = _rows(choice.made, choice.study)
-    blob = _blob(choice, _version(choice), _told(choice, job), _first(), rows)
+    blob = _blob(choice, version, _told(choice, job), _first(), rows)
     elements.judge(blob, key="judge", on_claim=_note)
     _to_link()
     _take_away(choice, choice.setting.of(rows))
     if choice.setting.ladder(rows):
-        elements.ladder(_ladder(choice, _version(choice), rows), key="ladder")
+        elements.ladder(_ladder(choice, version, rows), key="ladder")
     if choice.made == SHIPPED:
         recomputing.draw(choice.setting.of(rows), visitor)
     if _pace(choice) != pace:
