@@ -46,12 +46,14 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Criterion:
-    """A registered criterion: its name, a label for menus, `per` "neuron" or "weight", and what it `needs` beyond counts."""
+    """A registered criterion: its name, a label for menus, `per` "neuron" or "weight", what it `needs` beyond counts, and
+    whether it goes by `counts`."""
 
     name: str
     label: str
     per: str
     needs: frozenset[str]
+    counts: bool
     function: Callable[[Evidence], Scores]
 
     @property
@@ -62,11 +64,11 @@ class Criterion:
 _REGISTRY: dict[str, Criterion] = {}
 
 
-def criterion(name: str, label: str, per: str, needs: Sequence[str] = ()):
+def criterion(name: str, label: str, per: str, needs: Sequence[str] = (), counts: bool = False):
     """Register a criterion under `name`. Menus list criteria in the order in which they stand in this file."""
 
     def register(function: Callable[[Evidence], Scores]) -> Callable[[Evidence], Scores]:
-        _REGISTRY[name] = Criterion(name, label, per, frozenset(needs), function)
+        _REGISTRY[name] = Criterion(name, label, per, frozenset(needs), counts, function)
         return function
 
     return register
@@ -89,7 +91,7 @@ def scores(name: str, evidence: Evidence) -> Scores:
     return get(name).function(evidence)
 
 
-@criterion("activation-frequency", "Activation frequency", "neuron")
+@criterion("activation-frequency", "Activation frequency", "neuron", counts=True)
 def activation_frequency(evidence: Evidence) -> Scores:
     """How often the neuron fired (activation > 0) on training images, counted while training. The least active go
     first, as the text of Ganguli and Chong (2024) says."""
@@ -102,7 +104,7 @@ def magnitude(evidence: Evidence) -> Scores:
     return [np.abs(weight) for weight in evidence.network.weights[:-1]]
 
 
-@criterion("random-matched", "Random, matched", "neuron", needs=["rng"])
+@criterion("random-matched", "Random, matched", "neuron", needs=["rng"], counts=True)
 def random_matched(evidence: Evidence) -> Scores:
     """Activation frequency's scores, shuffled among the living neurons of each layer: as many neurons go per layer and
     round, but any of them. The control that tells whether *which* neurons go matters."""
@@ -115,20 +117,20 @@ def random_matched(evidence: Evidence) -> Scores:
     return shuffled
 
 
-@criterion("inactivity", "Inactivity (as released)", "neuron")
+@criterion("inactivity", "Inactivity (as released)", "neuron", counts=True)
 def inactivity(evidence: Evidence) -> Scores:
     """How often the neuron did not fire. The lowest go first, so the *busiest* neurons are cut: the direction of the
     authors' released code of January 2024, opposite to the paper's text."""
     return [(evidence.seen - fired).astype(np.float64) for fired in evidence.fired]
 
 
-@criterion("activation-frequency-weight", "Activation × |weight|", "weight")
+@criterion("activation-frequency-weight", "Activation × |weight|", "weight", counts=True)
 def activation_frequency_weight(evidence: Evidence) -> Scores:
     """The receiving neuron's firing count times the absolute weight: the paper's "neuron_wts" ranking, text's direction."""
     return _times_magnitude(activation_frequency(evidence), evidence)
 
 
-@criterion("inactivity-weight", "Inactivity × |weight|", "weight")
+@criterion("inactivity-weight", "Inactivity × |weight|", "weight", counts=True)
 def inactivity_weight(evidence: Evidence) -> Scores:
     """How often the receiving neuron did not fire, times the absolute weight: the released code's "neuron_wts" ranking."""
     return _times_magnitude(inactivity(evidence), evidence)

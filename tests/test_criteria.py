@@ -50,6 +50,18 @@ def test_every_criterion_explains_itself(name):
     assert entry.per in ("neuron", "weight") and entry.needs <= {"inputs", "gradients", "rng"}
 
 
+@pytest.mark.parametrize("name", criteria.names())
+def test_a_criterion_goes_by_counts_if_it_says_so(name):
+    rng = np.random.default_rng(4)
+    net, x = network(), rng.random((20, 5)).astype(np.float32)
+    found = []
+    for _ in range(2):
+        fired = [rng.permutation(units) for units in net.hidden]
+        given = Evidence(net, fired, 100, x, [w * 2 for w in net.weights], np.random.default_rng(0))
+        found.append(np.concatenate([score.ravel() for score in criteria.scores(name, given)]))
+    assert criteria.get(name).counts == (not np.array_equal(*found))
+
+
 @pytest.mark.parametrize("name", [n for n in criteria.names() if criteria.get(n).needs])
 def test_a_criterion_says_what_it_misses(name):
     net = network()

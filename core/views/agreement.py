@@ -161,7 +161,8 @@ def _images(found: Agreement) -> list[int]:
 
 def _place(name: str) -> tuple:
     """Neuron criteria first: how alike two cuts can be depends on what they cut."""
-    return criteria.get(name).per != "neuron", name.startswith("random"), criteria.names().index(name)
+    known = criteria.get(name)
+    return known.per != "neuron", "rng" in known.needs, criteria.names().index(name)
 
 
 def _by(comparisons: Sequence[Comparison], read: Callable[[Comparison], Hashable]) -> dict[Any, list[Comparison]]:

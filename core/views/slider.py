@@ -232,7 +232,7 @@ def _add_pool(arrays: dict[str, np.ndarray], network: Network, data: datasets.Da
 
 def _notes(atlas: Atlas, moment: Snapshot, network: Network) -> list[str]:
     notes = []
-    if not moment.seen and atlas.choice.criterion.startswith(("activation", "inactivity", "random-matched")):
+    if not moment.seen and criteria.get(atlas.choice.criterion).counts:
         notes.append(
             "Nothing was counted yet at this epoch, so all neurons tie and go in the order in which they stand."
         )
