@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.network import Network
+from core.network import Network, active
 
 Scores = list[np.ndarray]
 
@@ -161,7 +161,7 @@ def apoz(evidence: Evidence) -> Scores:
     """Average percentage of zeros: one minus the share of zeros among the neuron's activations, measured on training
     images at the moment of the cut instead of counted during training (Hu et al. 2016, arXiv 1607.03250)."""
     inputs = evidence.need("inputs", "apoz")
-    return [np.mean(activation > 0, axis=0) for activation in evidence.network.activations(inputs)]
+    return [np.mean(active(outputs), axis=0) for outputs in evidence.network.activations(inputs)]
 
 
 @criterion("wanda", "Wanda", "weight", needs=["inputs"])

@@ -22,6 +22,16 @@ def frozen(array: np.ndarray, dtype: type) -> np.ndarray:
     return result
 
 
+def relu(sums: np.ndarray) -> np.ndarray:
+    """What neurons put out for these sums: the sum where it is above 0, else 0. Same shape and type."""
+    return np.maximum(sums, 0)
+
+
+def active(outputs: np.ndarray) -> np.ndarray:
+    """Where a neuron is active, bool of the same shape: its output is above 0."""
+    return outputs > 0
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """Weights `(units_out, units_in)` and biases `(units_out,)` per layer, float32, read-only; the last layer is the output.
@@ -65,7 +75,7 @@ class Network:
         layers = []
         signal = np.asarray(x, dtype=np.float32)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            signal = np.maximum(product(signal, weight.T) + bias, 0)
+            signal = relu(product(signal, weight.T) + bias)
             layers.append(signal)
         return layers
 
@@ -73,7 +83,7 @@ class Network:
         """Logits `(n, classes)` float32 for `x` `(n, features)`."""
         signal = np.asarray(x, dtype=np.float32)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            signal = np.maximum(product(signal, weight.T) + bias, 0)
+            signal = relu(product(signal, weight.T) + bias)
         return product(signal, self.weights[-1].T) + self.biases[-1]
 
     def predict(self, x: np.ndarray) -> np.ndarray:
@@ -126,7 +136,7 @@ class Network:
                 keep = fed & used
                 if keep.all():
                     continue
-                constant = np.where(fed, 0.0, np.maximum(biases[layer], 0))
+                constant = np.where(fed, 0.0, relu(biases[layer]))
                 biases[layer + 1] += weights[layer + 1].astype(np.float64) @ constant
                 weights[layer], biases[layer] = weights[layer][keep], biases[layer][keep]
                 weights[layer + 1] = weights[layer + 1][:, keep]

@@ -15,7 +15,7 @@ import scipy.sparse
 
 from core import lowrank
 from core.masks.timetable import PERCENTS, Timetable
-from core.network import Network
+from core.network import Network, relu
 
 
 def singular_values(weight: np.ndarray, gone: np.ndarray) -> np.ndarray:
@@ -77,13 +77,13 @@ def cut_logits(network: Network, gone: Sequence[np.ndarray], x: np.ndarray) -> I
             logits = sums.T.astype(np.float32)
             yield logits
             continue
-        signal = np.maximum(sums[used[0]], 0).astype(np.float32)
+        signal = relu(sums[used[0]]).astype(np.float32)
         for layer in range(1, len(network.weights)):
             rows = used[layer] if layer < len(used) else slice(None)
             weight = (network.weights[layer] * left[layer])[rows][:, used[layer - 1]]
             signal = weight @ signal + network.biases[layer][rows][:, None]
             if layer < len(used):
-                signal = np.maximum(signal, 0)
+                signal = relu(signal)
         logits = np.ascontiguousarray(signal.T)
         yield logits
 
@@ -133,11 +133,11 @@ def low_rank_logits(
         if first > terms:
             sums += projected[:, terms:first] @ rights[0][terms:first]
             terms = first
-        signal = np.maximum(sums + biases[0], 0)
+        signal = relu(sums + biases[0])
         for layer, k in enumerate(others, start=1):
             left, tail = lefts[layer][:, :k], rights[layer][:k]
             thin = k * (len(left) + tail.shape[1]) < len(left) * tail.shape[1]
-            signal = np.maximum(((signal @ left) @ tail if thin else signal @ (left @ tail)) + biases[layer], 0)
+            signal = relu(((signal @ left) @ tail if thin else signal @ (left @ tail)) + biases[layer])
         yield signal @ network.weights[-1].T + network.biases[-1]
 
 

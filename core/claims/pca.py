@@ -25,7 +25,7 @@ from core.arithmetic import UNRECORDED
 from core.atlas import grid
 from core.datasets import Dataset
 from core.lowrank import Decomposition
-from core.network import Network
+from core.network import Network, relu
 from core.spec import RunSpec
 from core.store import Store
 from core.store.artifacts import Artifacts
@@ -278,7 +278,7 @@ def _inputs(network: Network, data: Dataset) -> Iterator[np.ndarray]:
     for layer, (weight, bias) in enumerate(zip(network.weights[:-1], network.biases[:-1], strict=True), start=1):
         yield signal
         if layer < len(network.weights) - 1:
-            signal = np.maximum(signal @ weight.T + bias, 0)
+            signal = relu(signal @ weight.T + bias)
 
 
 def reduced(standard: Network, arm: Sequence[Decomposition], ranks: Sequence[int]) -> Network:

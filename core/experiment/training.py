@@ -22,7 +22,7 @@ from core.experiment.penalty import Penalty
 from core.experiment.products import products
 from core.experiment.series import Series, series
 from core.experiment.step import Parameters
-from core.network import Network
+from core.network import Network, active
 from core.spec import RunSpec
 from core.store.snapshot import TrainingState
 
@@ -257,7 +257,7 @@ class Trainer:
         signal, counts = self._images[self._on_device(rows)], []
         for weight, bias in zip(self._parameters.weights[:-1], self._parameters.biases[:-1], strict=True):
             signal = self._affine(bias[k : k + 1], signal[None], weight[k : k + 1])[0].relu_()
-            counts.append((signal > 0).sum(0).cpu().numpy())
+            counts.append(active(signal).sum(0).cpu().numpy())
         return counts, size
 
     # -- looking at the networks -------------------------------------------------------------------------------------
@@ -324,5 +324,5 @@ def gradients(network: Network, x: np.ndarray, y: np.ndarray) -> list[np.ndarray
     found = []
     for layer in range(len(network.weights) - 1, -1, -1):
         found.append(product(delta.T, signals[layer]))
-        delta = product(delta, network.weights[layer]) * (signals[layer] > 0)
+        delta = product(delta, network.weights[layer]) * active(signals[layer])
     return found[::-1]
