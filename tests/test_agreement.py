@@ -301,7 +301,7 @@ def test_what_ships_is_whole_and_its_random_cuts_are_at_chance(dataset, ratio):
     assert [int(row["seed"]) for row in found.networks] == list(range(10))
     assert all(row["versions"] and row["date"] and row["key"] for row in found.networks)
     assert len(found.of(CRITERIA)) == 10 * 55 and len(found.of(MATCHED)) == len(found.of(NUMBERED)) == 5 * 11
-    random = [name for name in criteria.names() if name.startswith("random")]
+    random = [name for name in criteria.names() if "rng" in criteria.get(name).needs]
     for question, name in itertools.product((RANDOM, NUMBERED, MATCHED), random):
         seen = agreement_view.estimate([one for one in found.of(question) if one.first == name], None)
         assert abs(seen["mean"] - seen["chance"]) < 0.015, (question, name)

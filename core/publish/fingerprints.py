@@ -58,16 +58,27 @@ def runs() -> dict[str, RunSpec]:
 
 
 def lines(names: list[str] | None = None) -> Iterator[dict[str, str]]:
-    """The table's lines as this computer makes them, of the runs `names` or of all; the first run's atlas and film last."""
+    """The table's lines as this computer makes them, of the runs `names`, else of those in the table; the first run's atlas
+    and film last, unless names came."""
+    wanted = names or [line["what"] for line in table()]
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         for name, spec in runs().items():
-            if names is None or name in names:
+            if name in wanted:
                 *_, finished = experiment.run(spec, store, device="cpu")
                 print_of = store.snapshot(spec.key()).state.fingerprint()
                 yield {"what": name, "fingerprint": print_of, "test_accuracy": f"{100 * finished.test_accuracy:.2f}"}
         if names is None:
             yield from _derived(store, next(iter(runs().values())))
+
+
+def anew() -> Iterator[dict[str, str]]:
+    """The lines of all runs, for a new table."""
+    yield from lines(list(runs()))
+    with tempfile.TemporaryDirectory() as folder:
+        store, first = Store(folder), next(iter(runs().values()))
+        list(experiment.run(first, store, device="cpu"))
+        yield from _derived(store, first)
 
 
 def _derived(store: Store, spec: RunSpec) -> Iterator[dict[str, str]]:
@@ -124,7 +135,7 @@ def main() -> None:
         sys.exit(reason)
     made = []
     known = {} if options.write else {line["what"]: line["fingerprint"] for line in table()}
-    for line in lines(options.names or None):
+    for line in anew() if options.write else lines(options.names or None):
         made.append(line)
         word = "" if options.write else "same" if known.get(line["what"]) == line["fingerprint"] else "OTHER"
         sys.stdout.write(f"{line['what']:32} {line['fingerprint']}  {line['test_accuracy']:>6}  {word}\n")
