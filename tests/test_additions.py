@@ -24,6 +24,10 @@ OF_DATA = [
 OF_DATA += ["test_pages.py::test_a_page_opens_with_nothing_stored"]
 
 
+OF_MODELS = ["test_shrinkage.py", "test_verdicts.py", "test_equivalence.py", "test_penalised.py", "test_readme.py"]
+OF_MODELS += ["test_penalty_page.py", "test_standing.py"]
+
+
 @pytest.fixture
 def copy(tmp_path):
     shutil.copytree(REPOSITORY, tmp_path / "copy", ignore=LEFT_OUT)
@@ -37,18 +41,23 @@ def holds(copy, tests) -> None:
     assert done.returncode == 0, done.stdout[-4000:]
 
 
-def append(file, text: str) -> None:
-    file.write_text(f"{file.read_text('utf-8')}\n\n{text}", "utf-8")
+def before(file, place: str, text: str) -> None:
+    source = file.read_text("utf-8")
+    found = re.search(place, source, re.M)
+    file.write_text(f"{source[: found.start()]}{text}\n\n{source[found.start() :]}", "utf-8")
 
 
 def test_a_criterion_is_one_function_in_one_file(copy):
-    append(copy / "core" / "criteria.py", block("@criterion"))
+    file = copy / "core" / "criteria.py"
+    file.write_text(f"{file.read_text('utf-8')}\n\n{block('@criterion')}", "utf-8")
     holds(copy, OF_CRITERIA)
 
 
+def test_a_model_of_a_cut_is_one_function_in_one_file(copy):
+    before(copy / "core" / "claims" / "spectral_models.py", r"^# -- What they leave", block("@model"))
+    holds(copy, OF_MODELS)
+
+
 def test_a_data_set_is_one_function_in_one_file(copy):
-    file = copy / "core" / "datasets" / "__init__.py"
-    source = file.read_text("utf-8")
-    place = re.search(r"^# -- what is there|^def names\(", source, re.M)
-    file.write_text(f"{source[: place.start()]}{block('@register')}\n\n{source[place.start() :]}", "utf-8")
+    before(copy / "core" / "datasets" / "__init__.py", r"^# -+ What others ask", block("@register"))
     holds(copy, OF_DATA)

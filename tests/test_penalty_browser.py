@@ -8,7 +8,7 @@ from serving import DESKTOP, LAPTOP, TEXTS, Visitor, times_a_plain_page, visits
 from small import digits
 
 from core import experiment
-from core.claims import penalty, penalty_search
+from core.claims import penalty, penalty_search, spectral_models
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
@@ -241,7 +241,7 @@ def test_each_line_can_be_switched_off_and_on(judges, stored):
     ann.open(stored)
     ann.is_drawn()
     keys = ann.cuts.get_by_role("group", name="Lines of the plots")
-    for kind, words in penalty.MODELS.items():
+    for kind, words in ((one.name, one.words) for one in spectral_models.models()):
         button = keys.get_by_role("button", name=words)
         assert button.get_attribute("aria-pressed") == "true" and ann.line(kind) is not None
         button.press("Enter")

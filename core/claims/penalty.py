@@ -25,12 +25,6 @@ from core.store import Store, StoreError
 from core.store.artifacts import Artifacts
 from core.store.snapshot import Snapshot
 
-MODELS = {
-    "soft": "soft threshold",
-    "hard": "hard rank cut",
-    "scaling": "plain scaling",
-    "random": "random cut",
-}
 VERSION = 1
 NAME = f"random-cuts-v{VERSION}.json"  # among the artifacts, under the run's key
 Draws = tuple[np.ndarray, ...]
@@ -121,7 +115,7 @@ def compare(cut: Cut, random: Random | None = None) -> tuple[Likeness | None, ..
     found = [spectral_models.compare(old, new, old[None]) for old, new in zip(cut.before, cut.after, strict=True)]
     if random is None:
         return tuple(found)
-    return tuple(one and replace(one, random=known) for one, known in zip(found, random, strict=True))
+    return tuple(one and one.with_random(known) for one, known in zip(found, random, strict=True))
 
 
 def to_bytes(drawn: Mapping[int, Random]) -> bytes:

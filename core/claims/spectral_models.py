@@ -1,24 +1,70 @@
-"""Four ways to describe what a cut did to a layer's singular values, and how much of the change each leaves unexplained.
+"""Models of what a cut did to a layer's singular values, and how much of the change each leaves unexplained.
 
 A penalty on the sum of the singular values acts by soft threshold: every value falls by the same amount, not below zero. So
 "the cut is equivalent to a penalty" says: a soft threshold describes the change, and better than the plain alternatives. All
 descriptions are given the sum of the values after the cut (the nuclear norm) and nothing else.
+
+To add one, write one function below "The models"; verdict, table, page and legend read what it says of itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 UNCHANGED = 1e-5  # a change below this share of the values' norm is rounding: values are stored in float32
 
 
+Fit = Callable[[np.ndarray, float], tuple[float | int, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of a cut. words: in a legend. phrase: in a sentence. short: in a narrow column. parameter: what its number is
+    called, "" where it has none. help: what it does. fit: `(before (m,), nuclear) -> (number, new values (m,))`; None for the
+    random cut, whose values are drawn."""
+
+    name: str
+    words: str
+    phrase: str
+    short: str
+    parameter: str
+    help: str
+    fit: Fit | None
+
+
+_REGISTRY: dict[str, Model] = {}
+
+
+def model(name: str, words: str, phrase: str, *, short: str = "", parameter: str = "") -> Callable[[Fit], Fit]:
+    """Registers a model of a cut; its docstring is what pages say of it."""
+
+    def register(fit: Fit) -> Fit:
+        _REGISTRY[name] = Model(name, words, phrase, short or name, parameter, inspect.cleandoc(fit.__doc__ or ""), fit)
+        return fit
+
+    return register
+
+
+RANDOM = Model(
+    "random", "random cut", "a random cut of the same size", "random", "",
+    "as many neurons (or weights) taken from each layer, but any: the mean of the draws", None,
+)  # fmt: skip
+
+
+def models() -> list[Model]:
+    """All of them, in the order in which pages show them; the random cut is the last."""
+    return [*_REGISTRY.values(), RANDOM]
+
+
 @dataclass(frozen=True, eq=False)
 class Description:
     """One model of a cut. values: the `(m,)` float64 singular values that it gives. distance: what it leaves unexplained,
-    ‖values − after‖ / ‖before − after‖: 0 is exact, 1 no better than "nothing happened". parameter: the threshold τ (soft), the
-    rank kept (hard), the factor (scaling), None (random)."""
+    ‖values − after‖ / ‖before − after‖: 0 is exact, 1 no better than "nothing happened". parameter: the model's number, None
+    for the random cut."""
 
     parameter: float | int | None
     values: np.ndarray
@@ -27,29 +73,32 @@ class Description:
 
 @dataclass(frozen=True, eq=False)
 class Likeness:
-    """What one cut did to one layer, next to four models of it.
+    """What one cut did to one layer, next to the models of it.
 
-    soft: all values fall by τ, not below 0, as under a penalty. hard: the largest stay, the rest go. scaling: all shrink by
-    one factor. random: cuts of as many neurons or weights chosen by chance: `values` is their mean and `distance` the median
-    of their distances. nuclear_before, nuclear_after: the sum of the values. grew: the sum rose in the cut, which no penalty
-    can do; soft and hard then say that nothing happened.
+    descriptions: by the model's name, in the order of `models`. That of the random cut has the mean of the draws for its
+    values, and the median of their distances for its distance. nuclear_before, nuclear_after: the sum of the values. grew:
+    the sum rose in the cut, which no penalty can do; soft and hard then say that nothing happened.
     """
 
-    soft: Description
-    hard: Description
-    scaling: Description
-    random: Description
+    descriptions: Mapping[str, Description]
     nuclear_before: float
     nuclear_after: float
 
     @property
-    def grew(self) -> bool:
-        return self.nuclear_after > self.nuclear_before
+    def soft(self) -> Description:
+        return self.descriptions["soft"]
 
     @property
-    def descriptions(self) -> dict[str, Description]:
-        """By name, in the order in which pages show them."""
-        return {"soft": self.soft, "hard": self.hard, "scaling": self.scaling, "random": self.random}
+    def random(self) -> Description:
+        return self.descriptions[RANDOM.name]
+
+    def with_random(self, known: Description) -> Likeness:
+        """The same with another random cut."""
+        return replace(self, descriptions={**self.descriptions, RANDOM.name: known})
+
+    @property
+    def grew(self) -> bool:
+        return self.nuclear_after > self.nuclear_before
 
 
 def soft(values: np.ndarray, nuclear: float) -> tuple[float, np.ndarray]:
@@ -89,6 +138,30 @@ def scaled(values: np.ndarray, nuclear: float) -> tuple[float, np.ndarray]:
     return factor, factor * values
 
 
+# -- The models -------------------------------------------------------------------------------------------------------
+
+
+@model("soft", "soft threshold", "a soft threshold", parameter="τ")
+def _soft(before: np.ndarray, nuclear: float) -> tuple[float, np.ndarray]:
+    """every singular value less τ, none below 0: one proximal step of a nuclear-norm penalty"""
+    return soft(before, min(nuclear, float(before.sum())))
+
+
+@model("hard", "hard rank cut", "dropping the smallest values", parameter="rank")
+def _hard(before: np.ndarray, nuclear: float) -> tuple[int, np.ndarray]:
+    """the largest stay whole, the others go"""
+    return hard(before, min(nuclear, float(before.sum())))
+
+
+@model("scaling", "plain scaling", "shrinking all by one factor", short="scaled", parameter="×")
+def _scaling(before: np.ndarray, nuclear: float) -> tuple[float, np.ndarray]:
+    """every singular value times one factor"""
+    return scaled(before, nuclear) if before.any() else (1.0, before)
+
+
+# -- What they leave unexplained ---------------------------------------------------------------------------------------
+
+
 def compare(before: np.ndarray, after: np.ndarray, random: np.ndarray) -> Likeness | None:
     """The Likeness of a cut that took the singular values `before` to `after`, both `(m,)`, largest first; None where they
     did not change. `random`: `(draws, m)`, after random cuts of the same size (see chance.cuts). Raises ValueError on shapes
@@ -105,21 +178,14 @@ def compare(before: np.ndarray, after: np.ndarray, random: np.ndarray) -> Likene
     change = float(np.linalg.norm(before - after))
     if change <= UNCHANGED * float(np.linalg.norm(before)):
         return None
-    total = float(before.sum())
-    reachable = min(nuclear, total)
 
     def describe(parameter: float | int | None, values: np.ndarray) -> Description:
         return Description(parameter, values, float(np.linalg.norm(values - after)) / change)
 
     away = np.linalg.norm(random - after, axis=1) / change
-    return Likeness(
-        soft=describe(*soft(before, reachable)),
-        hard=describe(*hard(before, reachable)),
-        scaling=describe(*(scaled(before, nuclear) if total else (1.0, before))),
-        random=Description(None, random.mean(axis=0), float(np.median(away))),
-        nuclear_before=total,
-        nuclear_after=nuclear,
-    )
+    found = {one.name: describe(*one.fit(before, nuclear)) for one in models() if one.fit is not None}
+    found[RANDOM.name] = Description(None, random.mean(axis=0), float(np.median(away)))
+    return Likeness(found, float(before.sum()), nuclear)
 
 
 def _checked(values: np.ndarray, nuclear: float, may_grow: bool = False) -> np.ndarray:

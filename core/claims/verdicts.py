@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core import spectra
-from core.claims.spectral_models import Likeness
+from core.claims.spectral_models import Likeness, models
 from core.masks import random_cuts
 from core.network import Network
 from core.statistics.mcnemar import REDUCTIONS, RETRAINED, SURE, Pair, pairs
@@ -167,12 +167,6 @@ PENALTY = (
     "layers that did not change, and those in which the soft threshold is the same as one of the others (as in a layer that "
     "died). " + _SHARES + NO_RUN
 )
-MODELS = {
-    "soft": "a soft threshold",
-    "hard": "dropping the smallest values",
-    "scaling": "shrinking all by one factor",
-    "random": "a random cut of the same size",
-}
 
 
 def like_a_penalty(likeness: Likeness) -> bool | None:
@@ -202,11 +196,12 @@ def penalty(likenesses: Sequence[Likeness | None], objection: str = "") -> Verdi
         IN_PART: "Some cuts act like a penalty on the sum of the singular values, most do not",
         FAILS: "The cuts do not act like a penalty on the sum of the singular values",
     }[word]
-    typical = {name: float(np.median([each.descriptions[name].distance for each in judged])) for name in MODELS}
-    rival = min((name for name in MODELS if name != "soft"), key=typical.__getitem__)
+    phrases = {one.name: one.phrase for one in models()}
+    typical = {name: float(np.median([each.descriptions[name].distance for each in judged])) for name in phrases}
+    rival = min((name for name in phrases if name != "soft"), key=typical.__getitem__)
     sentence = (
         f"{opening}: a soft threshold is the right description in {_of_cases(like, len(judged))}. Typically it leaves "
-        f"{percent(typical['soft'])} of the change unexplained; {MODELS[rival]} leaves {percent(typical[rival])}."
+        f"{percent(typical['soft'])} of the change unexplained; {phrases[rival]} leaves {percent(typical[rival])}."
     )
     if grew := sum(each.grew for each in judged):
         sentence += f" In {grew} the sum even rose, which no penalty does."

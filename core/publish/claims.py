@@ -17,7 +17,17 @@ import joblib
 import numpy as np
 
 from core import spectra
-from core.claims import factors, pca, penalty, penalty_search, pieces, spectral_history, standing, verdicts
+from core.claims import (
+    factors,
+    pca,
+    penalty,
+    penalty_search,
+    pieces,
+    spectral_history,
+    spectral_models,
+    standing,
+    verdicts,
+)
 from core.datasets import load
 from core.events import EpochEnded, Finished
 from core.network import Network
@@ -127,7 +137,7 @@ def penalty_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) -
         like = [verdicts.like_a_penalty(one) for one in found]
         unexplained = {
             name: round(float(np.median([one.descriptions[name].distance for one in found])), 3)
-            for name in verdicts.MODELS
+            for name in (one.name for one in spectral_models.models())
         }
         yield {
             **_named(spec, arm),

@@ -79,7 +79,7 @@ def row(arm: str, spec: RunSpec, store: Store) -> Row:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m core.tables", description=__doc__)
     parser.add_argument("--datasets", nargs="+", default=["mnist", "fashion-mnist-resplit"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--ratio", type=float, default=0.8)

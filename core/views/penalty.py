@@ -8,15 +8,9 @@ from typing import Any
 import numpy as np
 
 from core.claims import verdicts
-from core.claims.penalty import MODELS, Cut, Random, compare
+from core.claims.penalty import Cut, Random, compare
+from core.claims.spectral_models import RANDOM, models
 from core.views import scene
-
-HELP = {
-    "soft": "every singular value less τ, none below 0: one proximal step of a nuclear-norm penalty",
-    "hard": "the largest stay whole, the others go",
-    "scaling": "every singular value times one factor",
-    "random": "as many neurons (or weights) taken from each layer, but any: the mean of the draws",
-}
 
 
 def blob(key: str, run: Sequence[Cut], drawn: Mapping[int, Random], *, moving: bool = False) -> bytes:
@@ -28,7 +22,9 @@ def blob(key: str, run: Sequence[Cut], drawn: Mapping[int, Random], *, moving: b
     header: dict[str, Any] = {
         "run": key,
         "moving": moving,
-        "models": [{"name": name, "words": words, "help": HELP[name]} for name, words in MODELS.items()],
+        "models": [
+            {name: getattr(one, name) for name in ("name", "words", "help", "short", "parameter")} for one in models()
+        ],
         "cuts": [_described(arrays, place, cut, drawn.get(cut.epoch)) for place, cut in enumerate(run)],
         "like": verdicts.LIKE,
     }
@@ -51,7 +47,7 @@ def _described(arrays: dict[str, np.ndarray], place: int, cut: Cut, random: Rand
         }
         if likeness is not None:
             models = {
-                name: one for name, one in likeness.descriptions.items() if name != "random" or random is not None
+                name: one for name, one in likeness.descriptions.items() if name != RANDOM.name or random is not None
             }
             arrays |= {f"{name}_{place}_{layer}": one.values.astype(np.float32) for name, one in models.items()}
             described["models"] = {
@@ -89,12 +85,13 @@ def _in_all(described: Sequence[dict[str, Any]]) -> str:
 
 def _nearest(layers: Sequence[dict[str, Any]], noun: str) -> str:
     """Which model is nearest how often: "the random cut is nearest in 3 of 4 layers, the hard rank cut in 1"."""
-    counts = {name: sum(layer["nearest"] == name for layer in layers) for name in MODELS}
-    first, *others = sorted((name for name in MODELS if counts[name]), key=lambda name: -counts[name])
+    words = {one.name: one.words for one in models()}
+    counts = {name: sum(layer["nearest"] == name for layer in layers) for name in words}
+    first, *others = sorted((name for name in words if counts[name]), key=lambda name: -counts[name])
     many = f"all {len(layers)} {noun}s" if len(layers) > 1 else f"the one {noun} that changed"
     told = many if not others else f"{counts[first]} of {len(layers)} {noun}s"
-    rest = "".join(f", the {MODELS[name]} in {counts[name]}" for name in others)
-    return f"the {MODELS[first]} is nearest in {told}{rest}"
+    rest = "".join(f", the {words[name]} in {counts[name]}" for name in others)
+    return f"the {words[first]} is nearest in {told}{rest}"
 
 
 def span(shares: Iterable[float]) -> str:

@@ -2,11 +2,10 @@
 
 // Kept as long as the page is open, so that one who leaves the page and comes back finds it as it was.
 const penaltyMemory = { run: null, cut: null, off: new Set(), log: false, drop: true };
-const PENALTY_SHORT = { before: "before", now: "real", soft: "soft", hard: "hard", scaling: "scaled", random: "random" };
+const PENALTY_SHORT = { before: "before", now: "real" };
 const PENALTY_FAR = 2; // the dot plot's axis ends here at the latest
-const PENALTY_PARAMETER = { soft: (v) => `τ ${compact(v)}`, hard: (v) => `rank ${v}`, scaling: (v) => `× ${compact(v)}` };
 
-/** The path of a model's mark, so that it can be told apart without colour: disc, square, diamond, triangle. */
+/** The path of a model's mark, so that it can be told apart without colour: disc, square, diamond, triangle; on its point for others. */
 function penaltyMark(name, x, y, r) {
   const [a, b] = [r * 0.9, r * 1.25];
   return {
@@ -14,7 +13,7 @@ function penaltyMark(name, x, y, r) {
     hard: `M${x - a} ${y - a}H${x + a}V${y + a}H${x - a}Z`,
     scaling: `M${x} ${y - b}L${x + b} ${y}L${x} ${y + b}L${x - b} ${y}Z`,
     random: `M${x} ${y - b}L${x + b} ${y + a}H${x - b}Z`,
-  }[name];
+  }[name] || `M${x} ${y + b}L${x + b} ${y - a}H${x - b}Z`;
 }
 
 function penaltySample(name) {
@@ -155,11 +154,12 @@ function makePenalty(root) {
   function drawLayer(layer, c, l) {
     const before = arrays[`before_${c}_${l}`];
     const values = { before, now: arrays[`after_${c}_${l}`] };
+    const short = { ...PENALTY_SHORT, ...Object.fromEntries(header.models.map((model) => [model.name, model.short])) };
     for (const { name } of header.models) values[name] = arrays[`${name}_${c}_${l}`];
     const drop = (list) => Float32Array.from(before, (value, i) => value - list[i]);
     const lines = Object.entries(values)
       .filter(([kind, list]) => list && !memory.off.has(kind) && !(memory.drop && kind === "before"))
-      .map(([kind, list]) => ({ kind, words: PENALTY_SHORT[kind], values: memory.drop ? drop(list) : list, under: kind === "now" }));
+      .map(([kind, list]) => ({ kind, words: short[kind], values: memory.drop ? drop(list) : list, under: kind === "now" }));
     const all = lines.flatMap((line) => Array.from(line.values));
     const top = memory.drop ? Math.max(0, ...all) : before[0];
     // Below 0 by a hair: a drop of 0 is drawn too, as what a model says of the values that it leaves alone.
@@ -197,9 +197,9 @@ function makePenalty(root) {
       const row = line(rows[l], "td");
       const nearest = header.models.findIndex((one) => one.name === layer.nearest);
       if (nearest >= 0) row.cells[nearest + 2].className = "nearest";
-      header.models.forEach(({ name }, i) => {
+      header.models.forEach(({ name, parameter }, i) => {
         const model = layer.models?.[name];
-        if (model && PENALTY_PARAMETER[name]) row.cells[i + 2].title = PENALTY_PARAMETER[name](model.parameter);
+        if (model && parameter) row.cells[i + 2].title = `${parameter} ${Number.isInteger(model.parameter) ? model.parameter : compact(model.parameter)}`;
       });
       body.append(row);
     });
