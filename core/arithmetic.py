@@ -31,6 +31,7 @@ SETTINGS = {
     "MKL_CBWR": ("AUTO,STRICT", "MKL"),
     "ATEN_CPU_CAPABILITY": ("avx2", "PyTorch"),
     "OPENBLAS_CORETYPE": ("Haswell", "OpenBLAS"),
+    "OPENBLAS_NUM_THREADS": ("1", "OpenBLAS"),  # how a product is shared out among threads shows in its last bits
 }
 KERNELS = ("Haswell", "Zen")  # OpenBLAS has the same kernels under both names
 UNRECORDED = "unrecorded"

@@ -67,6 +67,30 @@ def test_what_the_caller_has_set_does_not_show(environment):
     assert done.returncode == 0 and "all 2 are the same" in done.stdout, done.stdout + done.stderr
 
 
+DERIVED = """
+import os, sys, tempfile
+if sys.argv[1] == "one core" and hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from core import experiment
+from core.publish import fingerprints
+from core.store import Store
+with tempfile.TemporaryDirectory() as folder:
+    store, spec = Store(folder), next(iter(fingerprints.runs().values()))
+    list(experiment.run(spec, store, device="cpu"))
+    print(*(line["fingerprint"] for line in fingerprints._derived(store, spec)))
+"""
+
+
+@portable_here
+@pytest.mark.parametrize("cores", ["one core", "all cores"])
+@pytest.mark.parametrize("threads", ["1", "2", "7"])
+def test_what_is_computed_from_a_network_does_not_depend_on_cores_or_threads(cores, threads):
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+    command = [sys.executable, "-c", DERIVED, cores]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=250)
+    assert done.stdout.split() == [TABLE[name]["fingerprint"] for name in ("atlas", "random cuts")], done.stderr
+
+
 @portable_here
 def test_in_a_notebook_numpy_may_come_first():
     done = reproduced("import numpy; numpy.ones((9, 9)) @ numpy.ones((9, 9))")

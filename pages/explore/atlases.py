@@ -127,7 +127,7 @@ def _retrained(choice: Choice, epochs: int | None) -> dict[str, Any] | None:
     if not epochs:
         return None
     job = retraining(choice, epochs)
-    found = services.artifacts_of(choice.run)[0].points(choice, epochs)
+    found = kept.points(services.artifacts_of(choice.run)[0], choice, epochs)
     points = [{"percent": one.percent, "achieved": one.achieved, "accuracy": one.accuracy} for one in found]
     return {"epochs": epochs, "percents": list(atlas.TRAINED_ON), "points": points, "busy": bool(job and job.live)}
 
