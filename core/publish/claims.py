@@ -6,7 +6,6 @@ search for the penalty of the same nuclear norm. Networks are in the cache, on f
 
 from __future__ import annotations
 
-import argparse
 import csv
 import sys
 from collections.abc import Callable, Iterator
@@ -31,7 +30,7 @@ from core.claims import (
 from core.datasets import load
 from core.events import EpochEnded, Finished
 from core.network import Network
-from core.publish.tables import joined
+from core.publish.tables import arguments, joined
 from core.spec import PruningSpec, RunSpec
 from core.store import Store
 from core.store.artifacts import Artifacts
@@ -306,13 +305,7 @@ def markdown(table: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m core.claims", description=__doc__)
-    parser.add_argument("--datasets", nargs="+", default=["mnist", "fashion-mnist-resplit"])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--ratio", type=float, default=0.8)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--jobs", type=int, default=-1)
-    parser.add_argument("--cache", default="cache")
+    parser = arguments("core.claims", __doc__)
     parser.add_argument("--markdown", choices=SHOWN, help="print one table as the page has it; no runs")
     options = parser.parse_args()
     if options.markdown:

@@ -78,14 +78,20 @@ def row(arm: str, spec: RunSpec, store: Store) -> Row:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m core.tables", description=__doc__)
+def arguments(command: str, description: str | None) -> argparse.ArgumentParser:
+    """What every command asks that makes tables on full data; it adds what is its own."""
+    parser = argparse.ArgumentParser(prog=f"python -m {command}", description=description)
     parser.add_argument("--datasets", nargs="+", default=["mnist", "fashion-mnist-resplit"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--ratio", type=float, default=0.8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--cache", default="cache")
+    return parser
+
+
+def main() -> None:
+    parser = arguments("core.tables", __doc__)
     parser.add_argument(
         "--markdown", action="store_true", help="print the rows that are there as docs/results.md has them; no runs"
     )

@@ -15,7 +15,7 @@ LIVE_SECONDS, DRAW_SECONDS, HELD_SECONDS = 1.0, 0.4, 3.0
 CLAIM = "Each cut acts on the singular values like a penalty on their sum"
 ASKED = (
     "A penalty on their sum, the nuclear norm, lowers all singular values by the same amount τ, none below 0: a soft "
-    "threshold. Does a cut? Each stands here beside the soft threshold that leaves the same sum, and beside three plainer ways "
+    "threshold. Does a cut? Each stands here beside the soft threshold that leaves the same sum, and beside plainer ways "
     "to lose as much."
 )
 
