@@ -35,7 +35,9 @@ def copy(tmp_path):
 
 
 def holds(copy, tests) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_", "PRUNING_"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_", "PRUNING_"))
+    }
     command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "not browser", *(f"tests/{one}" for one in tests)]
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]
