@@ -1,5 +1,11 @@
 """Figures hold the log's numbers, with units on the axes, and tell runs apart without colour."""
 
+import os
+import subprocess
+import sys
+
+from visiting import REPOSITORY
+
 from core.views import figures
 from core.views.figures import Course
 
@@ -36,3 +42,27 @@ def test_runs_differ_in_colour_and_in_dash():
 def test_nothing_to_draw_is_an_empty_figure_and_a_fifth_run_still_has_a_colour():
     assert len(figures.accuracy([]).data) == 0
     assert len(figures.accuracy([course(str(i), []) for i in range(5)]).data) == 10
+
+
+HALF_LOADED = """
+import builtins, sys, threading
+builtins.rest_of_pandas = threading.Event()
+threading.Thread(target=lambda: __import__("pandas")).start()
+while "pandas" not in sys.modules:
+    pass
+threading.Timer(0.5, builtins.rest_of_pandas.set).start()
+from core.views import figures
+figures.accuracy([figures.Course("A", [{"kind": "EpochEnded", "epoch": 1, "valid_accuracy": 0.5}])])
+print("drawn")
+"""
+
+
+def test_a_figure_waits_while_another_session_loads_pandas(tmp_path):
+    (tmp_path / "pandas.py").write_text(
+        "import builtins\nbuiltins.rest_of_pandas.wait(60)\nSeries = Index = DataFrame = type('Series', (), {})\n",
+        "utf-8",
+    )
+    path = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
+    command = [sys.executable, "-c", HALF_LOADED]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "drawn\n", done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +23,16 @@ class Course:
     log: Sequence[dict[str, Any]]
 
 
+def _wait_for_pandas() -> None:
+    """Plotly asks whether pandas is loaded, and trips over half of it while another session's table loads it. To import it is
+    to wait for whoever does."""
+    with contextlib.suppress(ImportError):  # Streamlit brings it; where it is not, Plotly does without
+        importlib.import_module("pandas")
+
+
 def accuracy(courses: Sequence[Course]) -> go.Figure:
     """Validation accuracy of several runs over the epochs, each cut a cross."""
+    _wait_for_pandas()
     figure = go.Figure()
     for place, course in enumerate(courses):
         epochs = [line for line in course.log if line["kind"] == "EpochEnded"]
