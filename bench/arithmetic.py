@@ -18,7 +18,7 @@ LOADED_BEFORE = "import numpy, scipy.linalg, torch; torch.ones(64, 64) @ torch.o
 ONCE = """
 import sys, time
 from core import cut, datasets, training
-from core.atlas import Choice
+from core.atlas import Survey
 from core.recipe import CutOrder
 from core.spec import RunSpec
 from core.store import Store
@@ -57,7 +57,7 @@ def one_atlas():
     network = counted.network()
     given = cut.evidence(spec, "activation-frequency", network, (counts, 9000), data, 1)
     scores = criteria.scores("activation-frequency", given)
-    choice = Choice(run="0" * 16, epoch=1)
+    choice = Survey(run="0" * 16, epoch=1)
     atlas.build(choice, network, scores, data, redundancy="full", min_units=0, n_jobs=1, progress=lambda share: True)
 
 for work in (epoch(state), epoch(half), one_cut, one_atlas):

@@ -15,7 +15,7 @@ from sklearn.decomposition import PCA
 from bench import torch_prune, trained
 from bench.measure import Arm, Effort, Line, Lines, Said
 from core import atlas, criteria, masks
-from core.atlas import COARSE, Choice
+from core.atlas import COARSE, Survey
 from core.criteria import Evidence
 from core.datasets import Dataset
 from core.masks.timetable import PERCENTS
@@ -87,7 +87,7 @@ def _timed(seconds: list[float], work: Callable):
 
 def _ours(name: str, network: Network, scores: criteria.Scores, data: Dataset) -> atlas.Atlas:
     with threadpoolctl.threadpool_limits(1), joblib.parallel_config("loky", inner_max_num_threads=1):
-        return atlas.build(Choice("bench", EPOCHS, name), network, scores, data, n_jobs=AT_ONCE)
+        return atlas.build(Survey("bench", EPOCHS, name), network, scores, data, n_jobs=AT_ONCE)
 
 
 def _direct(network: Network, scores: criteria.Scores, data: Dataset, threads: int) -> dict[str, np.ndarray]:

@@ -96,7 +96,7 @@ def _films(effort: Effort) -> Lines:
 
 
 def _film(store: Store, spec: RunSpec, key: str) -> None:
-    spectral_history_view.blob(spec, spectral_history.shoot(store, key), store.log(key), label="", finished=True)
+    spectral_history_view.blob(spec, spectral_history.collect(store, key), store.log(key), label="", finished=True)
 
 
 def _decomposed(store: Store, key: str) -> None:

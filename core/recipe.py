@@ -1,6 +1,6 @@
 """The paper's protocol as a pure policy: after every epoch, should the run stop, and should it be cut, by how much?
 
-Numbers in, a Decision out; no arrays, no files, no training. Thresholds are training accuracies, as in the paper; test
+Numbers in, a Ruling out; no arrays, no files, no training. Thresholds are training accuracies, as in the paper; test
 accuracy is never looked at.
 """
 
@@ -51,7 +51,7 @@ class CutOrder:
 
 
 @dataclass(frozen=True)
-class Decision:
+class Ruling:
     """`stop`: the reason in words, or None to go on. `cuts`: what to cut now, in order."""
 
     state: State
@@ -99,10 +99,10 @@ def penalised(spec: RunSpec, state: State, epoch: int) -> bool:
 
 
 def after_epoch(spec: RunSpec, state: State, epoch: int, train_accuracy: float, train_loss: float, valid_loss: float):
-    """The Decision at the end of `epoch` (from 1), given that epoch's running training accuracy and its losses."""
+    """The Ruling at the end of `epoch` (from 1), given that epoch's running training accuracy and its losses."""
     if not math.isfinite(train_loss) or not math.isfinite(valid_loss):
         number = "NaN" if math.isnan(train_loss) or math.isnan(valid_loss) else "infinite"
-        return Decision(state, f"diverged: the loss became {number} in epoch {epoch}; {calmer(spec)}", ())
+        return Ruling(state, f"diverged: the loss became {number} in epoch {epoch}; {calmer(spec)}", ())
     state = _early_stopping(state, valid_loss)
     if not state.penalised_from and train_accuracy >= PENALTY_ACCURACY:
         state = replace(state, penalised_from=epoch + 1)
@@ -111,7 +111,7 @@ def after_epoch(spec: RunSpec, state: State, epoch: int, train_accuracy: float, 
             state = replace(state, ticks=0, best_loss=math.inf, previous_loss=math.inf)
         else:
             stop = f"early stopping: validation loss rose for the third time, at epoch {epoch}"
-            return Decision(state, stop, ())
+            return Ruling(state, stop, ())
     cuts = []
     due = thresholds(spec)
     if state.rounds_done < len(due) and train_accuracy >= due[state.rounds_done]:
@@ -120,7 +120,7 @@ def after_epoch(spec: RunSpec, state: State, epoch: int, train_accuracy: float, 
         if spec.pruning.rewind and state.rounds_done == len(due):
             state = replace(state, rewind=True)
     cuts += [CutOrder(None, ratio=cut.ratio, hand=cut) for cut in spec.hand_cuts if cut.epoch == epoch]
-    return Decision(state, _reason_to_end(spec, state, epoch, train_accuracy, bool(cuts)), tuple(cuts))
+    return Ruling(state, _reason_to_end(spec, state, epoch, train_accuracy, bool(cuts)), tuple(cuts))
 
 
 def calmer(spec: RunSpec) -> str:

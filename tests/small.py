@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from core.artifacts import codec
 from core.criteria import Evidence
 from core.network import Network
 from core.spec import PruningSpec, RunSpec
@@ -40,3 +41,8 @@ def assert_same(one, other) -> None:
     assert len(one) == len(other)
     for a, b in zip(one, other, strict=True):
         assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def there_and_back(artifact, value):
+    """The value as it comes back from its file."""
+    return artifact.unpack(*codec.unpacked(codec.packed(*artifact.pack(value))))

@@ -36,18 +36,18 @@ def test_the_index_by_hand():
     seen = compare(first, second)
     assert seen == Overlap((6, 2), (2, 0), (3, 0), (1, 0))
     assert seen.jaccard(0) == 1 / 4  # one of four
-    assert seen.chance(0) == 1 / (5 - 1)  # E = 2 · 3 / 6 = 1
+    assert seen.expected(0) == 1 / (5 - 1)  # E = 2 · 3 / 6 = 1
     assert seen.most(0) == 2 / 3
-    assert seen.jaccard(1) is None and seen.chance(1) is None and seen.most(1) is None  # neither cuts: not 0/0
-    assert seen.jaccard() == 1 / 4 and seen.chance() == 1 / 4
+    assert seen.jaccard(1) is None and seen.expected(1) is None and seen.most(1) is None  # neither cuts: not 0/0
+    assert seen.jaccard() == 1 / 4 and seen.expected() == 1 / 4
     assert compare(first, first).jaccard() == 1 and compare(second, first).jaccard(0) == 1 / 4
 
 
 def test_over_all_layers_chance_takes_as_many_from_each_layer():
     seen = Overlap((100, 100), (100, 0), (100, 0), (100, 0))
-    assert seen.chance() == 1  # both cut all of layer 1 and nothing else: no random cut of these sizes could differ
-    assert overlap.lift(seen.jaccard(), seen.chance()) is None
-    assert Overlap((100, 100), (50, 10), (20, 40), (20, 4)).chance() == pytest.approx(14 / (120 - 14))
+    assert seen.expected() == 1  # both cut all of layer 1 and nothing else: no random cut of these sizes could differ
+    assert overlap.lift(seen.jaccard(), seen.expected()) is None
+    assert Overlap((100, 100), (50, 10), (20, 40), (20, 4)).expected() == pytest.approx(14 / (120 - 14))
 
 
 def test_the_lift_is_0_at_chance_1_at_equal_cuts_and_negative_where_cuts_avoid_each_other():
@@ -83,7 +83,7 @@ def test_chance_is_what_random_cuts_of_the_same_kind_share(kinds):
         expected = drawn[0].first[0] * drawn[0].second[0] / fixed.size
         assert abs(shared.mean() - expected) < 4 * shared.std() / 20 + 1e-9  # exact for every kind
         assert (
-            abs(index.mean() - drawn[0].chance()) < 4 * index.std() / 20 + 0.005
+            abs(index.mean() - drawn[0].expected()) < 4 * index.std() / 20 + 0.005
         )  # the index is convex: a little above
 
 

@@ -28,19 +28,20 @@ spec: arithmetic criteria datasets masks numerals
 collapse: blas network spec
 recipe: spec
 store: arithmetic datasets events network recipe spec spectra
+artifacts: datasets store
 gates:
 experiment: arithmetic blas collapse criteria datasets events gates masks network recipe spec spectra store
 sweep: datasets events experiment spec store
-atlas: criteria datasets experiment lowrank masks network recipe spec spectra store
-claims: arithmetic atlas collapse criteria datasets events experiment lowrank masks network spec spectra statistics store sweep
-judge: arithmetic claims collapse criteria datasets spec spectra statistics store sweep
+atlas: artifacts criteria datasets experiment lowrank masks network recipe spec spectra store
+claims: arithmetic artifacts atlas collapse criteria datasets events experiment lowrank masks network spec spectra statistics store sweep
+judge: arithmetic artifacts claims collapse criteria datasets spec spectra statistics store sweep
 views: atlas claims collapse criteria datasets judge masks network recipe spec spectra statistics store
-jobs: atlas claims datasets events experiment gates judge spec store
-publish: arithmetic atlas claims collapse criteria datasets events experiment network spec spectra store sweep views
-"""
+jobs: artifacts claims datasets events experiment gates judge spec store
+publish: arithmetic artifacts atlas claims collapse criteria datasets events experiment judge network spec spectra store sweep views
+"""  # noqa: E501
 MAY = {line.split(":")[0]: line.split(":")[1].split() for line in ARROWS.strip().splitlines()}
 # The only files that import torch, and those that import them.
-TRAINS = {"sweep.stacks", "atlas.surveys", "claims.retraining", "claims.pieces"}
+TRAINS = {"sweep.stacks", "atlas.surveys", "claims.retraining"}
 # What lends a command of a room its short name, `python -m core.…`.
 DOORS = {"agreement", "example", "fingerprints", "results", "tables", "claims.__main__", "sweep.__main__"}
 

@@ -14,7 +14,8 @@ from sklearn.decomposition import PCA
 from small import digits
 
 from core import atlas, criteria, datasets, experiment, lowrank, masks
-from core.atlas import COARSE, Atlas, Choice, grid
+from core.atlas import COARSE, Atlas, grid
+from core.atlas.artifacts import AtlasOf
 from core.criteria import Evidence
 from core.datasets import Dataset
 from core.network import Network
@@ -252,7 +253,7 @@ def near_the_tolerance() -> Network:
 
 def built(criterion, network, data, scope="global", **options) -> tuple[Atlas, list[np.ndarray]]:
     scores = criteria.scores(criterion, seen_by(network, data))
-    return atlas.build(Choice(RUN, 3, criterion, scope), network, scores, data, **options), scores
+    return atlas.build(AtlasOf(RUN, 3, criterion, scope), network, scores, data, **options), scores
 
 
 # -- Must show 1 -----------------------------------------------------------------------------------------------------
@@ -417,7 +418,7 @@ def test_a_diverged_network_is_refused_in_words(bad):
         diverged.append(Network(weights, network.biases))
     for each in diverged:
         with pytest.raises(ValueError, match="this network diverged, .* choose an earlier epoch, or another run"):
-            atlas.build(Choice(RUN, 3), each, scores, data)
+            atlas.build(AtlasOf(RUN, 3), each, scores, data)
 
 
 def test_large_weights_alone_are_no_divergence():
@@ -451,7 +452,7 @@ def test_what_is_written_comes_back_bit_for_bit():
     made = small_atlas()
     back = atlas.from_bytes(made.to_bytes())
     assert_equal_atlases(made, back)
-    assert back.choice == Choice(RUN, 3, "random-neurons", "layer") and back.min_units == 1
+    assert back.choice == AtlasOf(RUN, 3, "random-neurons", "layer") and back.min_units == 1
     with pytest.raises(ValueError, match="read-only"):
         back.correct[0, 0] = 1
 
@@ -557,12 +558,12 @@ def test_a_layer_of_noughts_is_coded_as_noughts():
 )
 def test_nonsense_is_refused_in_words(arguments, words):
     with pytest.raises(ValueError, match=words):
-        Choice(**{"run": RUN, "epoch": 3} | arguments)
+        AtlasOf(**{"run": RUN, "epoch": 3} | arguments)
 
 
 def test_every_choice_has_a_file_name_of_its_own():
     choices = [
-        Choice(RUN, epoch, name, scope, draw)
+        AtlasOf(RUN, epoch, name, scope, draw)
         for epoch in (0, 3, 12)
         for name in criteria.names()
         for scope in masks.SCOPES

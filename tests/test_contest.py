@@ -1,16 +1,16 @@
 """The PCA contest against the same thing done directly with numpy and scikit-learn, on real small runs; budgets; its file."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
 from blobs import unpack
 from sklearn.decomposition import PCA
-from small import digits, network
+from small import digits, network, there_and_back
 
 from core import datasets, experiment
-from core.claims import factors, pca
+from core.artifacts import Sources
+from core.claims import factors, pca, reductions
 from core.claims.pca import ARMS, MATCHINGS, Layer
 from core.network import Network
 from core.spec import PenaltySpec
@@ -27,8 +27,8 @@ def stored(tmp_path_factory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def both(stored) -> pca.Pair:
-    return pca.pair(stored, digits().key(), stored)
+def both(stored) -> pca.Twins:
+    return pca.twins(Sources(stored), digits().key())
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +314,7 @@ def test_progress_grows_to_the_end_and_a_no_ends_it(both):
 
 
 def test_its_file_gives_it_back(held):
-    back = pca.from_bytes(held.to_bytes())
+    back = there_and_back(pca.ContestOf(held.run), held)
     for field in dataclasses.fields(held):
         one, other = getattr(held, field.name), getattr(back, field.name)
         if isinstance(one, np.ndarray):
@@ -326,19 +326,8 @@ def test_its_file_gives_it_back(held):
         else:
             assert one == other
     again = retrained(held, "rank", "aware")
-    assert factors.from_bytes(again.to_bytes()).complete and not factors.complete(None) and not factors.complete(b"x")
-
-
-def test_what_is_no_contest_is_refused(held):
-    content = held.to_bytes()
-    place = content.index(b"answers.npy") + 200  # in the middle of its largest array
-    torn = content[:place] + bytes(byte ^ 255 for byte in content[place : place + 8]) + content[place + 8 :]
-    for bad in (b"", b"PK", content[:-200], torn, pca.packed({"a": 1}, {})):
-        with pytest.raises(ValueError, match="not a stored contest"):
-            pca.from_bytes(bad)
-    with pytest.raises(ValueError, match="not a retrained arm"):
-        factors.from_bytes(content)
-    assert json.dumps(pca.unpacked(content)[0])  # plain values only
+    back = there_and_back(reductions.RetrainedOf(held.run, "rank", "aware"), again)
+    assert back.complete and (back.answers == again.answers).all() and back.test.tolist() == again.test.tolist()
 
 
 def test_a_twin_differs_in_nothing_but_the_pruning():
@@ -349,16 +338,16 @@ def test_a_twin_differs_in_nothing_but_the_pruning():
 
 def test_runs_that_cannot_meet_are_refused(stored, tmp_path, both):
     with pytest.raises(ValueError, match="never cut"):
-        pca.pair(stored, digits(None).key(), stored)
+        pca.twins(Sources(stored), digits(None).key())
     with pytest.raises(StoreError, match="no run"):
-        pca.pair(stored, digits().key(), Store(tmp_path))
+        pca.twins(Sources(stored, {digits(None).key(): Store(tmp_path)}), digits().key())
     unfinished = digits(seed=8)
     for event in experiment.run(unfinished, stored):
         if type(event).__name__ == "Pruned":
             break
     list(experiment.run(digits(None, seed=8), stored))
     with pytest.raises(ValueError, match="pruned run is not finished"):
-        pca.pair(stored, unfinished.key(), stored)
+        pca.twins(Sources(stored), unfinished.key())
     with pytest.raises(ValueError, match="differ in their widths"):
         pca.build(dataclasses.replace(both, standard=network()))
     broken = Network([both.standard.weights[0] * np.float32(np.nan), *both.standard.weights[1:]], both.standard.biases)

@@ -9,16 +9,17 @@ from serving import DESKTOP, LAPTOP, Visitor, server_on, times_a_plain_page, vis
 from small import digits
 
 from core import datasets, experiment
-from core.claims import factors, pca, retraining
+from core.artifacts import Sources
+from core.artifacts.kept import Artifacts
+from core.claims import factors, pca, reductions, retraining
 from core.claims.pca import ARMS, MATCHINGS
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
-from core.store.artifacts import Artifacts
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-KEY = RunSpec().key()  # the pruned run that ships
+KEY, TWIN = RunSpec().key(), RunSpec(pruning=None).key()  # the runs that ship
 LABELS = {"pca": "PCA", "svd": "SVD", "aware": "Activation-aware"}
 MATCHED = {"rank": "Same rank", "numbers": "Same stored numbers", "multiply-adds": "Same multiply-adds"}
 
@@ -106,31 +107,41 @@ class Judge(Visitor):
 @pytest.fixture(scope="module")
 def held() -> pca.Contest:
     example = Store(EXAMPLE)
-    return pca.build(pca.pair(example, KEY, example))
+    return pca.build(pca.twins(Sources(example), KEY))
 
 
-def without_retraining(artifacts: Artifacts) -> None:
-    """Hides the retrained reductions that ship behind files that are none."""
+def keep(server, artifact, value) -> None:
+    """Puts it where the server looks before it looks at what ships."""
+    Artifacts(server.cache).put(artifact, Sources(server.store, {KEY: Store(EXAMPLE), TWIN: Store(EXAMPLE)}), value)
+
+
+def begun(held: pca.Contest, matching: str, arm: str, **so_far) -> factors.Retrained:
+    """A reduction whose training has not begun; `so_far`: other fields."""
+    place, row = ARMS.index(arm), held.row(matching, arm)
+    nothing = {"test": np.zeros(0), "valid": np.zeros(0), "answers": held.answers[place, row]}
+    return factors.Retrained(
+        run=KEY, matching=matching, arm=arm, epochs=44, ranks=held.ranks[row], true=held.true[place, row],
+        numbers=held.costs(arm)[row].astype(np.uint32), **nothing | so_far,
+    )  # fmt: skip
+
+
+def without_retraining(server, held: pca.Contest) -> None:
+    """Hides the retrained reductions that ship behind such as have not begun."""
     for matching in MATCHINGS:
-        for arm in ARMS:
-            artifacts.write(KEY, factors.name(matching, arm), b"")
+        for one in reductions.of_matching(KEY, matching):
+            keep(server, one, begun(held, matching, one.arm))
 
 
 @pytest.fixture(scope="module")
 def stocked(server, held):
     """The server keeps the contest of the shipped run, and at the same rank its reductions trained on for show."""
-    artifacts, data = Artifacts(server.cache), datasets.load("mnist-mini")
-    artifacts.write(KEY, pca.NAME, held.to_bytes())
-    without_retraining(artifacts)
-    for place, arm in enumerate(ARMS):
+    data = datasets.load("mnist-mini")
+    keep(server, pca.ContestOf(KEY), held)
+    without_retraining(server, held)
+    for place, one in enumerate(reductions.of_matching(KEY, "rank")):
         answers = held.answers[place, held.curve[-1]]
         curve = np.array([0.5, np.mean(answers == data.y_test)])
-        row = held.row("rank", arm)
-        made = factors.Retrained(
-            run=KEY, matching="rank", arm=arm, epochs=1, ranks=held.ranks[row], true=held.true[place, row],
-            numbers=held.costs(arm)[row].astype(np.uint32), test=curve, valid=curve, answers=answers,
-        )  # fmt: skip
-        artifacts.write(KEY, factors.name("rank", arm), made.to_bytes())
+        keep(server, one, begun(held, "rank", one.arm, epochs=1, test=curve, valid=curve, answers=answers))
     return server
 
 
@@ -343,15 +354,15 @@ def test_a_contest_is_held_and_the_factors_retrained_while_one_looks_on(chromium
         ann.until(lambda: "epoch" not in ann.page.get_by_test_id("contest-table").inner_text(), "the end")
         # The cursor stands where it was put, whatever came.
         assert ann.root.evaluate("root => [root.mine, root.contest.memory.stop]") == [1, 0]
-        both = pca.pair(server.store, digits().key(), server.store)
+        both = pca.twins(Sources(server.store), digits().key())
         *_, last = [one for one in retraining.arms(both, "rank", ("svd",))]
         assert ann.table()["SVD, retrained"][0] == f"{100 * last.test[-1]:.2f}%"
 
 
 def test_epochs_of_the_retraining_are_seen_as_they_come(chromium, tmp_path, held):
     with server_on(tmp_path / "cache") as server, visits(Judge, chromium, server) as make:
-        Artifacts(server.cache).write(KEY, pca.NAME, held.to_bytes())
-        without_retraining(Artifacts(server.cache))
+        keep(server, pca.ContestOf(KEY), held)
+        without_retraining(server, held)
         ann = make()
         ann.open()
         ann.root.evaluate("root => { root.mine = 1; }")

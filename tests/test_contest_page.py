@@ -2,19 +2,16 @@
 
 import numpy as np
 import pytest
-import streamlit as st
 from small import digits
 from streamlit.testing.v1 import AppTest
 from visiting import StandIn, again, arrive, button, said
 from waiting import wait_until
 
 from core import datasets, experiment
-from core.claims import factors, pca
+from core.claims import pca, reductions
 from core.claims.pca import ARMS
 from core.spec import RunSpec
-from core.store.artifacts import Artifacts
-from pages.claims import contests
-from pages.shared import elements, services
+from pages.shared import asked, elements, services
 
 
 class Picture(StandIn):
@@ -66,7 +63,7 @@ def test_a_missing_twin_is_trained_the_contest_held_and_the_factors_retrained(wi
     assert sorted(made) == sorted(ARMS)
     labels = datasets.load("digits").y_test
     for arm in ARMS:
-        stored = factors.from_bytes(Artifacts(with_runs.root).read(key, factors.name("rank", arm)))
+        stored = asked.value(reductions.RetrainedOf(key, "rank", arm))
         assert made[arm]["test"][-1] == pytest.approx(np.mean(stored.answers == labels))
     jobs = len(services.board().jobs())
     again(app)
@@ -114,17 +111,19 @@ def test_a_run_under_way_is_followed_and_its_contest_begins_at_its_end(cache, pi
     assert picture.header["run"] == key
 
 
-def test_damaged_files_are_told_or_made_again(with_runs, picture):
+def test_damaged_files_are_made_again(with_runs, picture):
     list(experiment.run(digits(None), with_runs))
     key = digits().key()
+    contest, arm = pca.ContestOf(key), reductions.RetrainedOf(key, "rank", "pca")
     worked(visit(run=key))
-    Artifacts(with_runs.root).write(key, factors.name("rank", "pca"), b"nothing")
-    st.cache_data.clear()
-    app = visit(run=key)
+    services.board().artifacts.ensure(arm, asked.sources())
+    for one in (arm, contest):
+        [file] = services.board().artifacts.find(one, asked.sources()).files
+        file.write_bytes(b"nothing")
+        assert asked.value(one) is None
+    app = worked(visit(run=key))
+    assert picture.header["run"] == key and asked.there(contest)
     assert button(app, "Retrain the factors: same rank")
-    Artifacts(with_runs.root).write(key, pca.NAME, b"nothing")
-    visit(run=key)
-    assert "damaged" in picture.header["problem"]
 
 
 def test_jobs_are_told_while_they_work(with_runs, picture, gates):
@@ -135,8 +134,9 @@ def test_jobs_are_told_while_they_work(with_runs, picture, gates):
     assert "The contest is being held" in picture.news[-1]["words"]
     gates.open(held[0])
     worked(app)
-    contests._retrain(key, "numbers", "me")
-    wait_until(lambda: Artifacts(with_runs.root).written(key, factors.name("numbers", ARMS[0])), what="a first arm")
+    wanted = reductions.of_matching(key, "numbers")
+    asked.start(wanted, "me")
+    wait_until(lambda: asked.value(wanted[0]), what="a first arm")
     again(app)
     assert "retrained" in picture.news[-1]["job"]["text"]
     gates.open(held[1])

@@ -1,15 +1,15 @@
 """Every cut beside four models of it: against what plain NumPy finds for real small runs, and on cuts whose answer is known."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from blobs import unpack
-from small import digits
+from small import assert_same, digits, there_and_back
 
 from core import experiment
 from core.claims import penalty, spectral_models, verdicts
+from core.claims import random_cuts as beside
 from core.claims.penalty import Cut
 from core.masks import random_cuts
 from core.spec import HandCut
@@ -31,7 +31,15 @@ def run_to_the_end(store, spec) -> str:
 
 
 def all_random(store, spec, run) -> dict:
-    return {cut.epoch: penalty.summed_up(cut, penalty.draw(store, spec, spec.key(), cut.epoch)) for cut in run}
+    return {cut.epoch: beside.drawn(store, spec, spec.key(), cut.epoch).random for cut in run}
+
+
+def draws_of(store, spec, epoch):
+    return beside.draw(spec, store.snapshot(spec.key(), epoch))
+
+
+def summed_up(cut: Cut, draws) -> tuple:
+    return beside.of_draws(cut.epoch, cut.before, cut.after, cut.shapes, draws).random
 
 
 def made_up(before, after, epoch=1) -> Cut:
@@ -87,7 +95,7 @@ def test_every_figure_of_the_page_is_what_plain_numpy_finds(made, pruned):
     spec, run = pruned
     header, arrays = unpack(penalty_view.blob(spec.key(), run, all_random(made, spec, run)))
     for c, cut in enumerate(run):
-        draws = penalty.draw(made, spec, spec.key(), cut.epoch)
+        draws = draws_of(made, spec, cut.epoch)
         for layer, told in enumerate(header["cuts"][c]["layers"]):
             before, after = (np.asarray(values[layer], np.float64) for values in (cut.before, cut.after))
             change, nuclear = np.linalg.norm(before - after), after.sum()
@@ -126,14 +134,14 @@ def test_every_figure_of_the_page_is_what_plain_numpy_finds(made, pruned):
 def test_random_cuts_are_of_the_same_size_and_the_same_each_time(made, pruned):
     spec, run = pruned
     for cut in run:
-        once, again = (penalty.draw(made, spec, spec.key(), cut.epoch) for _ in range(2))
+        once, again = (draws_of(made, spec, cut.epoch) for _ in range(2))
         fed = 64
         for layer, (one, other) in enumerate(zip(once, again, strict=True)):
             assert one.shape == (random_cuts.DRAWS, min(cut.shapes[layer])) and (one == other).all()
             width = min(fed, cut.alive[1][layer])  # as many neurons as the real cut leaves: no draw is wider
             assert ((one > 1e-4).sum(axis=1) <= width).all()
             fed = cut.alive[1][layer]
-    assert not np.array_equal(penalty.draw(made, spec, spec.key(), run[0].epoch)[0], once[0])
+    assert not np.array_equal(draws_of(made, spec, run[0].epoch)[0], once[0])
 
 
 def test_while_random_cuts_are_missing_the_rest_is_there_and_the_verdict_waits(made, pruned):
@@ -152,34 +160,27 @@ def test_while_random_cuts_are_missing_the_rest_is_there_and_the_verdict_waits(m
     assert whole.word in verdicts.WORDS and whole.word != verdicts.UNKNOWN and whole.rule == verdicts.PENALTY
 
 
-def test_random_cuts_are_kept_in_a_file_and_come_back_as_they_were(made, pruned):
+def test_random_cuts_come_back_from_their_file_as_they_were(made, pruned):
     spec, run = pruned
-    drawn = all_random(made, spec, run)
-    content = penalty.to_bytes(drawn)
-    assert len(content) < 20_000
-    back = penalty.from_bytes(content, run)
-    assert set(back) == set(drawn)
-    for epoch, layers in drawn.items():
-        for one, other in zip(layers, back[epoch], strict=True):
-            assert other.distance == one.distance and np.allclose(other.values, one.values, atol=1e-6)
-    assert penalty.verdict(run, back) == penalty.verdict(run, drawn)
+    for cut in run:
+        drawn = beside.drawn(made, spec, spec.key(), cut.epoch)
+        back = there_and_back(beside.RandomCutsOf(spec.key(), cut.epoch), drawn)
+        assert back.epoch == drawn.epoch and back.distance == drawn.distance
+        for name in ("values", "figures", "mean"):
+            assert_same(getattr(back, name), getattr(drawn, name))
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"null", b'{"version": 1}', b'{"version": 1, "cuts": {"2": [7]}}']
-)
-def test_a_damaged_file_of_random_cuts_is_refused(pruned, content):
-    with pytest.raises(ValueError, match="not the random cuts of a run"):
-        penalty.from_bytes(content, pruned[1])
+def test_random_cuts_of_a_layer_that_was_left_as_it_was_come_back_as_none():
+    same = np.linspace(2, 1, 12)
+    drawn = beside.of_draws(1, (same,), (same,), [(12, 20)], (np.tile(same, (3, 1)),))
+    assert drawn.random == there_and_back(beside.RandomCutsOf("abc", 1), drawn).random == (None,)
 
 
-def test_random_cuts_of_another_version_or_of_another_run_are_not_taken(made, pruned):
+def test_beside_an_epoch_without_a_cut_nothing_is_drawn(made, pruned):
     spec, run = pruned
-    stored = json.loads(penalty.to_bytes(all_random(made, spec, run)))
-    with pytest.raises(ValueError, match="another version"):
-        penalty.from_bytes(json.dumps(stored | {"version": 0}).encode(), run)
-    stored["cuts"][str(run[0].epoch)][0]["values"].pop()  # of a layer of another width
-    assert set(penalty.from_bytes(json.dumps(stored).encode(), run)) == {cut.epoch for cut in run[1:]}
+    epoch = next(epoch for epoch in made.open(spec.key()).epochs if epoch not in {cut.epoch for cut in run})
+    with pytest.raises(ValueError, match="nothing was cut at the end of epoch"):
+        beside.drawn(made, spec, spec.key(), epoch)
 
 
 # Runs out of the ordinary
@@ -202,7 +203,7 @@ def test_a_cut_by_hand_is_named_so_and_compared_with_random_cuts_of_its_own_kind
         spec = parent.branch(2, 0.5, criterion=criterion)
         [cut] = penalty.cuts(store, spec, run_to_the_end(store, spec))
         assert (cut.name, cut.per, cut.epoch) == ("cut by hand", per, 2)
-        draws = penalty.draw(store, spec, spec.key(), 2)
+        draws = draws_of(store, spec, 2)
         ranks = [(values > 1e-4).sum(axis=1).max() for values in draws]
         full = [min(shape) for shape in cut.shapes]
         # as many weights, anywhere, leave a matrix its rank; as many neurons do not
@@ -244,7 +245,7 @@ def test_a_layer_that_died_is_told_apart_from_a_penalty_by_nothing(store):
     """All models that are given the sum 0 say the same: it cannot count for the claim."""
     before = np.linspace(3, 0.5, 12)
     cut = made_up([before, before], [np.zeros(12), before * 0.5])
-    drawn = {1: penalty.summed_up(cut, (np.zeros((5, 12)), np.tile(before * 0.6, (5, 1))))}
+    drawn = {1: summed_up(cut, (np.zeros((5, 12)), np.tile(before * 0.6, (5, 1))))}
     header, _ = unpack(penalty_view.blob("a", [cut], drawn))
     dead, scaled = header["cuts"][0]["layers"]
     assert dead["models"]["soft"]["distance"] == pytest.approx(0) and dead["like"] is None
@@ -255,13 +256,12 @@ def test_a_layer_that_died_is_told_apart_from_a_penalty_by_nothing(store):
 def test_a_layer_left_as_it_was_has_no_models_and_a_cut_of_nothing_says_so():
     same = np.linspace(2, 1, 12)
     cut = made_up([same], [same])
-    drawn = {1: penalty.summed_up(cut, (np.tile(same, (3, 1)),))}
+    drawn = {1: summed_up(cut, (np.tile(same, (3, 1)),))}
     assert drawn == {1: (None,)}
     header, arrays = unpack(penalty_view.blob("a", [cut], drawn))
     layer = header["cuts"][0]["layers"][0]
     assert layer["models"] is None and layer["nearest"] is None and set(arrays) == {"before_0_0", "after_0_0"}
     assert header["cuts"][0]["said"].endswith("changed the singular values of no hidden layer.")
-    assert penalty.from_bytes(penalty.to_bytes(drawn), [cut]) == drawn
     assert penalty.verdict([cut], drawn).word == verdicts.UNKNOWN
 
 
@@ -280,7 +280,7 @@ def known(kind: str, rng: np.random.Generator) -> tuple[Cut, dict]:
         "random": [draw[0] for draw in draws],
     }[kind]
     cut = made_up(before, after)
-    return cut, {1: penalty.summed_up(cut, draws)}
+    return cut, {1: summed_up(cut, draws)}
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -310,8 +310,8 @@ def test_the_sentences_count_what_is_nearest_where():
 
 def test_a_hand_cut_that_names_no_criterion_ranks_as_the_run_does():
     plan = {"criterion": "magnitude"}
-    assert penalty._per(digits(plan), 3) == "weight"
-    assert penalty._per(digits(plan, hand_cuts=(HandCut(epoch=3, ratio=0.7),), parent="a"), 3) == "weight"
+    assert beside.per(digits(plan), 3) == "weight"
+    assert beside.per(digits(plan, hand_cuts=(HandCut(epoch=3, ratio=0.7),), parent="a"), 3) == "weight"
     by_hand = HandCut(epoch=3, ratio=0.7, criterion="random-neurons")
     spec = digits(plan, hand_cuts=(by_hand,), parent="a")
-    assert penalty._per(spec, 3) == "neuron" and penalty._per(spec, 4) == "weight"
+    assert beside.per(spec, 3) == "neuron" and beside.per(spec, 4) == "weight"

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from core import criteria, datasets, masks
-from core.atlas import Choice, kept
-from core.claims import factors, pca, penalty, penalty_search
+from core.artifacts import Sources
+from core.artifacts.kept import Artifacts
+from core.atlas.artifacts import AtlasOf
+from core.claims import pca, penalty, penalty_search, random_cuts, reductions
 from core.criteria import Evidence
-from core.publish.example import DRAWS, EXAMPLE
+from core.publish.example import DRAWS, EXAMPLE, _wanted
 from core.spec import RunSpec
 from core.store import Store
-from core.store.artifacts import Artifacts
 from core.views import scene, slider
 
 TRAINED, PRUNED = RunSpec(pruning=None), RunSpec()
@@ -21,10 +22,15 @@ def shipped() -> Store:
     return Store(EXAMPLE)
 
 
-def atlases() -> list[Choice]:
+def kept(artifact):
+    """What ships of it."""
+    return Artifacts(EXAMPLE).get(artifact, Sources(Store(EXAMPLE)))
+
+
+def atlases() -> list[AtlasOf]:
     plain = {"run": TRAINED.key(), "epoch": Store(EXAMPLE).open(TRAINED.key()).last_epoch}
-    both = [Choice(**plain, criterion=name) for name in ("activation-frequency", "magnitude")]
-    return both + [Choice(**plain, criterion="random-matched", draw=draw) for draw in range(DRAWS)]
+    both = [AtlasOf(**plain, criterion=name) for name in ("activation-frequency", "magnitude")]
+    return both + [AtlasOf(**plain, criterion="random-matched", draw=draw) for draw in range(DRAWS)]
 
 
 def test_it_is_the_default_run_with_and_without_pruning(shipped):
@@ -70,7 +76,7 @@ def test_each_of_its_moments_can_be_drawn(shipped):
 @pytest.mark.parametrize("choice", atlases(), ids=lambda choice: f"{choice.criterion}-{choice.draw}")
 def test_its_atlases_are_those_of_the_trained_network(shipped, choice):
     """Against masks made here, so that an atlas of another network, or one out of date, does not pass."""
-    made, moment = kept.get(Artifacts(EXAMPLE), choice), shipped.snapshot(choice.run, choice.epoch)
+    made, moment = kept(choice), shipped.snapshot(choice.run, choice.epoch)
     network, data = moment.state.network(), datasets.load("mnist-mini")
     draws = np.random.default_rng([0, choice.epoch, 2, *([choice.draw] if choice.draw else [])])
     scores = criteria.scores(choice.criterion, Evidence(network, moment.fired, moment.seen, rng=draws))
@@ -82,17 +88,14 @@ def test_its_atlases_are_those_of_the_trained_network(shipped, choice):
 
 
 def test_the_stage_of_the_example_is_small_enough_to_be_sent_at_once(shipped):
-    first, *rest = (kept.get(Artifacts(EXAMPLE), one) for one in atlases())
+    first, *rest = map(kept, atlases())
     blob = slider.blob(TRAINED, shipped.snapshot(first.choice.run, first.choice.epoch), first, rest)
     assert len(blob) < 1.5e6
 
 
 def test_its_contest_is_that_of_its_two_networks_with_every_reduction_trained_on(shipped):
-    both = pca.pair(shipped, PRUNED.key(), shipped)
-    made, found = (
-        pca.from_bytes(Artifacts(EXAMPLE).read(PRUNED.key(), pca.NAME)),
-        pca.decompositions(both.standard, both.data),
-    )
+    both = pca.twins(Sources(shipped), PRUNED.key())
+    made, found = kept(pca.ContestOf(PRUNED.key())), pca.decompositions(both.standard, both.data)
     assert (made.run, made.twin) == (PRUNED.key(), TRAINED.key()) and made.twin_epoch == shipped.open(
         made.twin
     ).last_epoch
@@ -103,14 +106,14 @@ def test_its_contest_is_that_of_its_two_networks_with_every_reduction_trained_on
         net = pca.reduced(both.standard, found[arm], made.ranks[row])
         assert np.count_nonzero(net.predict(both.data.x_test) != made.answers[a, row]) <= 2
         for matching in pca.MATCHINGS:
-            one = factors.from_bytes(Artifacts(EXAMPLE).read(PRUNED.key(), factors.name(matching, arm)))
+            one = kept(reductions.RetrainedOf(PRUNED.key(), matching, arm))
             assert one.complete and not one.problem and one.epochs == len(both.trained_on)
             assert one.ranks.tolist() == made.ranks[made.row(matching, arm)].tolist()
             assert (one.true <= one.ranks + (arm == "pca")).all()
 
 
 def test_the_search_for_its_penalty_ends_where_the_pruned_run_did(shipped):
-    search = penalty_search.from_bytes(Artifacts(EXAMPLE).read(PRUNED.key(), penalty_search.NAME))
+    search = kept(penalty_search.SearchOf(PRUNED.key()))
     goal = sum(np.linalg.norm(weight, "nuc") for weight in shipped.network(PRUNED.key()).weights[:-1])
     assert search.goal == pytest.approx(goal, rel=1e-4) and search.epochs == shipped.open(PRUNED.key()).last_epoch
     assert search.tries[0].strength == 0 and search.tries[search.found].nuclear == pytest.approx(goal, rel=0.0101)
@@ -120,10 +123,18 @@ def test_the_search_for_its_penalty_ends_where_the_pruned_run_did(shipped):
 
 def test_its_random_cuts_are_those_that_the_page_would_draw(shipped):
     cuts = penalty.cuts(shipped, PRUNED, PRUNED.key())
-    kept = penalty.from_bytes(Artifacts(EXAMPLE).read(PRUNED.key(), penalty.NAME), cuts)
-    assert set(kept) == {cut.epoch for cut in cuts} and len(cuts) == PRUNED.pruning.rounds
+    ships = penalty.by_epoch(map(kept, random_cuts.of_cuts(PRUNED.key(), [cut.epoch for cut in cuts])))
+    assert set(ships) == {cut.epoch for cut in cuts} and len(cuts) == PRUNED.pruning.rounds
     last = cuts[-1]
-    drawn = penalty.summed_up(last, penalty.draw(shipped, PRUNED, PRUNED.key(), last.epoch))
-    for one, other in zip(drawn, kept[last.epoch], strict=True):
+    drawn = random_cuts.drawn(shipped, PRUNED, PRUNED.key(), last.epoch).random
+    for one, other in zip(drawn, ships[last.epoch], strict=True):
         assert other.distance == pytest.approx(one.distance, abs=1e-4)
         assert np.allclose(other.values, one.values, atol=1e-4)
+
+
+def test_all_that_the_command_makes_ships_whole_and_of_these_very_networks(shipped):
+    wanted = list(_wanted(shipped, TRAINED, PRUNED))
+    artifacts, sources = Artifacts(EXAMPLE), Sources(shipped)
+    assert len(wanted) == 25 and all(artifacts.there(one, sources) for one in wanted)
+    files = {file for one in wanted for file in artifacts.find(one, sources).files}
+    assert files == set((EXAMPLE / "atlases").glob("*/*"))

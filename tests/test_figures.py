@@ -7,10 +7,10 @@ import sys
 from visiting import REPOSITORY
 
 from core.views import figures
-from core.views.figures import Course
+from core.views.figures import Trace
 
 
-def course(label: str, accuracies: list[float], cut_at: int | None = None) -> Course:
+def course(label: str, accuracies: list[float], cut_at: int | None = None) -> Trace:
     log = [{"kind": "Started"}]
     for epoch, accuracy in enumerate(accuracies, start=1):
         log.append({"kind": "EpochEnded", "epoch": epoch, "valid_accuracy": accuracy})
@@ -18,7 +18,7 @@ def course(label: str, accuracies: list[float], cut_at: int | None = None) -> Co
             log.append(
                 {"kind": "Pruned", "epoch": epoch, "achieved": 0.5, "accuracy_before": accuracy, "accuracy_after": 0.25}
             )
-    return Course(label, log)
+    return Trace(label, log)
 
 
 def test_accuracy_draws_every_epoch_and_every_cut_in_percent():
@@ -52,7 +52,7 @@ while "pandas" not in sys.modules:
     pass
 threading.Timer(0.5, builtins.rest_of_pandas.set).start()
 from core.views import figures
-figures.accuracy([figures.Course("A", [{"kind": "EpochEnded", "epoch": 1, "valid_accuracy": 0.5}])])
+figures.accuracy([figures.Trace("A", [{"kind": "EpochEnded", "epoch": 1, "valid_accuracy": 0.5}])])
 print("drawn")
 """
 

@@ -5,14 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from blobs import unpack
-from small import assert_same, digits
+from small import assert_same, digits, there_and_back
 
 from core import experiment, spectra
-from core.claims import penalty, spectral_history, verdicts
-from core.claims.spectral_history import FIGURES
+from core.artifacts import Sources, codec
+from core.artifacts.kept import Artifacts
+from core.claims import random_cuts, spectral_history, verdicts
+from core.claims.spectral_history import FIGURES, HistoryOf
 from core.spec import HandCut
 from core.store import Store, StoreError, snapshot
-from core.store.artifacts import Artifacts
 from core.views import spectral_history as spectral_history_view
 
 
@@ -22,13 +23,13 @@ def finished(store: Store, **changes) -> str:
     return spec.key()
 
 
-def shot(store: Store, key: str, **more) -> tuple[spectral_history.Film, dict, dict]:
+def shot(store: Store, key: str, **more) -> tuple[spectral_history.History, dict, dict]:
     """The film of a stored run, and its blob as the browser reads it."""
-    made = spectral_history.shoot(store, key)
+    made = spectral_history.collect(store, key)
     return made, *blobbed(store, key, made, **more)
 
 
-def blobbed(store: Store, key: str, made: spectral_history.Film) -> tuple[dict, dict]:
+def blobbed(store: Store, key: str, made: spectral_history.History) -> tuple[dict, dict]:
     run = store.open(key)
     return unpack(spectral_history_view.blob(run.spec, made, store.log(key), label=run.label, finished=run.finished))
 
@@ -109,19 +110,26 @@ def test_the_bulk_is_marchenko_and_pasturs_for_the_living_block(made):
 
 
 @pytest.fixture(scope="module")
-def with_chances(made) -> spectral_history.Film:
-    key, spec = digits().key(), digits()
-    found = spectral_history.shoot(made, key)
-    return found.with_chances([spectral_history.random_cuts(made, spec, key, epoch) for epoch in found.cut_epochs()])
+def with_randoms(made) -> spectral_history.History:
+    return beside(made, digits(), spectral_history.collect(made, digits().key()))
 
 
-def test_random_cuts_stand_beside_the_real_ones(made, with_chances):
+def beside(store, spec, history) -> spectral_history.History:
+    """With random cuts beside its own."""
+    return history.with_randoms(random_cuts.drawn(store, spec, spec.key(), epoch) for epoch in history.cut_epochs())
+
+
+def draws_of(store, spec, epoch):
+    return random_cuts.draw(spec, store.snapshot(spec.key(), epoch))
+
+
+def test_random_cuts_stand_beside_the_real_ones(made, with_randoms):
     key = digits().key()
-    header, arrays = blobbed(made, key, with_chances)
+    header, arrays = blobbed(made, key, with_randoms)
     assert header["randoms"] and all(cut["random"] for cut in header["cuts"])
     place, row = arrays["random_place"], 0
     for c, cut in enumerate(header["cuts"]):
-        draws = penalty.draw(made, digits(), key, cut["epoch"])
+        draws = draws_of(made, digits(), cut["epoch"])
         for layer, values in enumerate(draws):
             for wanted in (values.mean(0), values.min(0), values.max(0)):
                 sent = arrays["random_values"][place[row] : place[row + 1]]
@@ -137,8 +145,8 @@ def test_random_cuts_stand_beside_the_real_ones(made, with_chances):
     assert (arrays["random_figures"][:, :, 0, 2] <= live + 1).all()  # at most a neuron that the real cut took in part
 
 
-def test_the_parts_of_the_drop_add_up(made, with_chances):
-    header, arrays = blobbed(made, digits().key(), with_chances)
+def test_the_parts_of_the_drop_add_up(made, with_randoms):
+    header, arrays = blobbed(made, digits().key(), with_randoms)
     assert [drop["name"] for drop in header["drops"]] == list(FIGURES)
     for i, drop in enumerate(header["drops"]):
         together = drop["start"] + drop["training"] + drop["cuts"] + drop["back"]
@@ -150,13 +158,13 @@ def test_the_parts_of_the_drop_add_up(made, with_chances):
         assert drop["random"] == pytest.approx((mean - before).sum(), rel=1e-4, abs=1e-4)
 
 
-def test_what_is_judged_is_what_the_stored_networks_are(made, with_chances):
+def test_what_is_judged_is_what_the_stored_networks_are(made, with_randoms):
     key, judged = digits().key(), []
-    for epoch in with_chances.cut_epochs():
+    for epoch in with_randoms.cut_epochs():
         moment = made.snapshot(key, epoch)
-        draws = penalty.draw(made, digits(), key, epoch)
+        draws = draws_of(made, digits(), epoch)
         wanted = verdicts.layers_of_cut(moment.before_cut(), moment.state.kept, draws)
-        found = spectral_history.of_cut(with_chances, epoch)
+        found = spectral_history.of_cut(with_randoms, epoch)
         assert [(one.layer, one.rank, one.live_out, one.live_in) for one in found] == [
             (one.layer, one.rank, one.live_out, one.live_in) for one in wanted
         ]
@@ -165,63 +173,44 @@ def test_what_is_judged_is_what_the_stored_networks_are(made, with_chances):
             assert np.allclose(one.random_stable, other.random_stable)
             assert np.allclose(one.random_effective, other.random_effective)
         judged += wanted
-    assert spectral_history.verdict(with_chances) == verdicts.low_rank(judged)
-    partly = replace(with_chances, chances=with_chances.chances[:1])
+    assert spectral_history.verdict(with_randoms) == verdicts.low_rank(judged)
+    partly = replace(with_randoms, randoms=with_randoms.randoms[:1])
     assert spectral_history.verdict(partly) is None and spectral_history.lacking(partly) == list(
-        with_chances.cut_epochs()[1:]
+        with_randoms.cut_epochs()[1:]
     )
     assert "1 of 3 cuts" in spectral_history.waiting(partly)
 
 
-def test_a_film_that_was_kept_outlives_the_thinning_of_its_run(store, tmp_path):
+def test_a_history_that_was_kept_outlives_the_thinning_of_its_run(store, tmp_path):
     key = finished(store, max_epochs=9, target_accuracy=0.999, learning_rate=0.02)
-    artifacts = Artifacts(tmp_path)
-    whole = spectral_history.keep(store, artifacts, key)
+    artifacts, sources, one = Artifacts(tmp_path), Sources(store), HistoryOf(key)
+    whole = artifacts.ensure(one, sources)
     before = spectral_history_view.blob(digits(), whole, store.log(key), label="", finished=True)
     assert store.thin(key) > 0
     stored = set(store.open(key).epochs)
-    bare = spectral_history.shoot(store, key)
+    bare = spectral_history.collect(store, key)
     assert set(bare.epochs()) == stored < set(whole.epochs())
     lost = sorted(set(whole.epochs()) - stored)
     text = spectral_history.missing(bare, store.log(key))
     assert text.startswith(f"{len(lost)} epoch" if len(lost) > 1 else "1 epoch") and str(lost[0]) in text
     assert spectral_history.missing(bare, store.log(key)) in blobbed(store, key, bare)[0]["notes"]
-    again = spectral_history.shoot(store, key, spectral_history.load(artifacts, key))
+    again = spectral_history.collect(store, key, artifacts.get(one, sources))
     assert spectral_history_view.blob(digits(), again, store.log(key), label="", finished=True) == before
     assert spectral_history.missing(again, store.log(key)) == ""
-    version = artifacts.written(key, spectral_history.FILE)
-    spectral_history.keep(store, artifacts, key)
-    assert artifacts.written(key, spectral_history.FILE) == version  # nothing new: nothing written
+    version = artifacts.find(one, sources)
+    artifacts.ensure(one, sources)
+    assert artifacts.find(one, sources) == version  # nothing new: nothing written
 
 
-def test_a_damaged_film_is_taken_for_absent(store, tmp_path):
-    key, artifacts = finished(store), Artifacts(tmp_path)
-    spectral_history.keep(store, artifacts, key)
-    content = artifacts.read(key, spectral_history.FILE)
-    for wrong in (content[: len(content) // 2], b"", b"PK" + bytes(100)):
-        artifacts.write(key, spectral_history.FILE, wrong)
-        assert spectral_history.load(artifacts, key) is None
-    artifacts.write(key, spectral_history.FILE, content)
-    artifacts.write("0" * 16, spectral_history.FILE, content)
-    assert (
-        spectral_history.load(artifacts, key) is not None and spectral_history.load(artifacts, "0" * 16) is None
-    )  # of another run
-    with pytest.raises(ValueError, match="not a film"):
-        spectral_history.from_bytes(b"nonsense")
-
-
-def test_a_film_is_the_same_after_it_was_stored(with_chances):
-    again = spectral_history.from_bytes(spectral_history.to_bytes(with_chances))
-    assert (again.key, again.shapes) == (with_chances.key, with_chances.shapes)
-    for one, other in zip(again.moments, with_chances.moments, strict=True):
+def test_a_history_is_the_same_after_it_was_stored(with_randoms):
+    again = there_and_back(HistoryOf(with_randoms.key), with_randoms)
+    assert (again.key, again.shapes) == (with_randoms.key, with_randoms.shapes)
+    for one, other in zip(again.moments, with_randoms.moments, strict=True):
         assert (one.epoch, one.stage, one.live, one.checksum) == (other.epoch, other.stage, other.live, other.checksum)
         assert_same(one.values, other.values)
-    for one, other in zip(again.chances, with_chances.chances, strict=True):
-        assert one.epoch == other.epoch
-        assert_same((*one.values, *one.figures), (*other.values, *other.figures))
 
 
-def test_a_film_grows_with_its_run_and_reads_only_what_is_new(store, monkeypatch):
+def test_a_history_grows_with_its_run_and_reads_only_what_is_new(store, monkeypatch):
     spec, key, read = digits(), digits().key(), []
     real = Store.glances
 
@@ -234,24 +223,26 @@ def test_a_film_grows_with_its_run_and_reads_only_what_is_new(store, monkeypatch
     known = None
     for event in experiment.run(spec, store):
         if getattr(event, "epoch", None) is not None:
-            known = spectral_history.shoot(store, key, known)
+            known = spectral_history.collect(store, key, known)
             assert known.epochs() == store.open(key).epochs
-    known = spectral_history.shoot(store, key, known)
+    known = spectral_history.collect(store, key, known)
     assert sorted(read) == list(store.open(key).epochs)
-    fresh = spectral_history.shoot(store, key)
-    assert spectral_history.to_bytes(known) == spectral_history.to_bytes(fresh)
+    fresh = spectral_history.collect(store, key)
+    assert same(known, fresh)
 
 
 def test_a_moment_that_was_made_again_is_read_again(made):
     key = digits().key()
-    whole = spectral_history.shoot(made, key)
+    whole = spectral_history.collect(made, key)
     cut = whole.cut_epochs()[1]
     stale = [replace(m, values=(), checksum=m.checksum + 1) if m.epoch == cut else m for m in whole.moments]
-    stale, chance = replace(whole, moments=tuple(stale)), spectral_history.Chance(cut, (), ())
-    again = spectral_history.shoot(made, key, replace(stale, chances=(chance,)))
-    assert spectral_history.to_bytes(again) == spectral_history.to_bytes(
-        whole
-    )  # also without random cuts of what is no more
+    again = spectral_history.collect(made, key, replace(whole, moments=tuple(stale)))
+    assert same(again, whole)
+
+
+def same(one, other) -> bool:
+    pairs = (HistoryOf(history.key).pack(history)[1] for history in (one, other))
+    return codec.packed({}, next(pairs)) == codec.packed({}, next(pairs))
 
 
 def test_a_run_that_diverged_has_moments_without_values(store):
@@ -260,7 +251,7 @@ def test_a_run_that_diverged_has_moments_without_values(store):
     assert not made.moments[-1].values and made.moments[0].values
     assert np.isnan(arrays["rank"][-1]).all() and np.isnan(arrays["nuclear"][-1]).all()
     assert not of(arrays, header["moments"] - 1, 0, 2).size and header["cuts"] == []
-    assert spectral_history.from_bytes(spectral_history.to_bytes(made)).moments[-1].values == ()
+    assert there_and_back(HistoryOf(key), made).moments[-1].values == ()
 
 
 def test_a_layer_that_died_has_rank_0_and_is_not_judged(store):
@@ -271,7 +262,7 @@ def test_a_layer_that_died_has_rank_0_and_is_not_judged(store):
     dead = [layer for layer in range(2) if not arrays["live"][-1, layer, 0]]
     assert dead and not arrays["rank"][-1, dead].any() and not arrays["nuclear"][-1, dead].any()
     spec = store.open(key).spec
-    full = made.with_chances([spectral_history.random_cuts(store, spec, key, epoch) for epoch in made.cut_epochs()])
+    full = beside(store, spec, made)
     assert not {one.layer for epoch in full.cut_epochs() for one in spectral_history.of_cut(full, epoch)} & set(dead)
     assert spectral_history.verdict(full).word and blobbed(store, key, full)[0]["cuts"][0]["later"] is None
 
@@ -295,7 +286,7 @@ def test_two_cuts_of_one_epoch_are_one_with_a_moment_between(store):
     between = [line["alive"] for line in store.log(branch.key()) if line["kind"] == "Pruned"][0]
     assert list(arrays["live"][cut["before"] + 1, :, 0]) == between
     assert list(arrays["live"][cut["before"] + 1, :, 1]) == [64, between[0]]
-    assert spectral_history.random_cuts(store, branch, branch.key(), epoch).epoch == epoch and made.at(epoch).stage == 2
+    assert random_cuts.drawn(store, branch, branch.key(), epoch).epoch == epoch and made.at(epoch).stage == 2
 
 
 def test_a_weight_criterion_counts_rows_and_columns_that_it_emptied(store):
@@ -345,7 +336,7 @@ def test_damaged_moments_are_passed_over_and_an_unknown_run_is_refused(store):
     key = finished(store)
     file = store.root / "runs" / key / "epoch-001.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"?")
-    made = spectral_history.shoot(store, key)
+    made = spectral_history.collect(store, key)
     assert 1 not in made.epochs() and "(1)" in spectral_history.missing(made, store.log(key))
     with pytest.raises(StoreError):
-        spectral_history.shoot(store, "../x")
+        spectral_history.collect(store, "../x")

@@ -11,13 +11,14 @@ from small import digits
 from waiting import wait_until
 
 from core import experiment, spectra
-from core.claims import spectral_history
-from core.claims.spectral_history import Film
+from core.artifacts import Sources
+from core.artifacts.kept import Artifacts
+from core.claims import random_cuts, spectral_history
+from core.claims.spectral_history import History, HistoryOf
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
-from core.store.artifacts import Artifacts
-from pages.claims import films
+from pages.claims import histories
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -148,11 +149,11 @@ def word(name: str, value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def figure(made: Film, m: int, layer: int, name: str) -> float:
+def figure(made: History, m: int, layer: int, name: str) -> float:
     return getattr(spectra.from_values(made.moments[m].values[layer], made.shapes[layer]), name)
 
 
-def over_plots(made: Film, m: int) -> list[str]:
+def over_plots(made: History, m: int) -> list[str]:
     """What has to stand over each layer's plot at moment m."""
     live = made.moments[m].live
     return [
@@ -168,7 +169,7 @@ def test_the_first_visit_shows_the_shipped_run_and_its_verdict(viewers):
     ann.until(lambda: ann.film.count() and ann.data("run") == SHIPPED, "the shipped run's film")
     assert ann.linked() == SHIPPED
     store = Store(EXAMPLE)
-    made = spectral_history.shoot(store, SHIPPED, spectral_history.load(Artifacts(EXAMPLE), SHIPPED))
+    made = spectral_history.collect(store, SHIPPED, spectral_history.load(Artifacts(EXAMPLE), SHIPPED))
     assert ann.moments == len(made.moments)
     ann.has_randoms(5)
     ann.until(lambda: ann.page.get_by_test_id("verdict").get_attribute("data-word") == "fails", "the verdict")
@@ -182,7 +183,7 @@ def test_the_first_visit_shows_the_shipped_run_and_its_verdict(viewers):
 
 
 def test_keys_pointer_marks_and_buttons_move_through_the_moments(viewers, server, stored):
-    made = spectral_history.shoot(server.store, stored)
+    made = spectral_history.collect(server.store, stored)
     ann = viewers()
     ann.open(stored)
     last = len(made.moments) - 1
@@ -246,7 +247,7 @@ def test_it_plays_to_the_end_and_stops_where_it_is_told(viewers, server, stored)
 
 
 def test_what_is_read_off_the_plots_is_what_the_core_says(viewers, server, stored):
-    made = spectral_history.shoot(server.store, stored)
+    made = spectral_history.collect(server.store, stored)
     m = next(m for m, moment in enumerate(made.moments) if moment.stage)
     ann = viewers()
     ann.open(stored, at=f"{made.moments[m].epoch}.1")
@@ -292,12 +293,12 @@ def test_what_is_read_off_the_plots_is_what_the_core_says(viewers, server, store
 
 
 def test_the_tables_hold_the_cores_figures(viewers, server, stored):
-    made = spectral_history.shoot(server.store, stored)
+    made = spectral_history.collect(server.store, stored)
     ann = viewers()
     ann.open(stored)
     ann.has_randoms(3)
     epochs = made.cut_epochs()
-    full = made.with_chances([spectral_history.random_cuts(server.store, SPEC, stored, epoch) for epoch in epochs])
+    full = made.with_randoms(random_cuts.drawn(server.store, SPEC, stored, epoch) for epoch in epochs)
     found = ann.row_texts("film-table")
     assert len(found) == 2 * len(epochs)
     for c, epoch in enumerate(epochs):
@@ -309,7 +310,7 @@ def test_the_tables_hold_the_cores_figures(viewers, server, stored):
             out, inputs = made.moments[before + 1].live[layer]
             assert row[1] == f"Hidden {layer + 1}" and row[2].endswith(f"{inputs} × {out}")
             for i, name in enumerate(("rank", "stable_rank", "effective_rank")):
-                random = full.chance(epoch).figures[layer][:, i].mean()
+                random = full.random(epoch).figures[layer][:, i].mean()
                 wanted = [figure(made, before, layer, name), figure(made, before + 1, layer, name), random]
                 later = word(name, figure(made, following, layer, name)) if following > before + 1 else "–"
                 assert row[3 + 4 * i : 7 + 4 * i] == [*(word(name, value) for value in wanted), later]
@@ -339,7 +340,7 @@ def test_log_and_linear_and_lines_switched_off(viewers, stored):
 
 
 def test_a_link_brings_back_what_was_seen(viewers, server, stored):
-    made = spectral_history.shoot(server.store, stored)
+    made = spectral_history.collect(server.store, stored)
     epoch = made.cut_epochs()[0]
     ann = viewers()
     ann.open(stored)
@@ -391,11 +392,11 @@ def test_a_run_is_followed_while_it_trains_and_the_element_stays(viewers, server
     assert all(part.evaluate("element => element.known === true") for part in parts)
     server.gates.open(key)
     wait_until(lambda: server.store.open(key).finished, SECONDS / 1000, what="the run's end")
-    ann.until(lambda: ann.moments == len(spectral_history.shoot(server.store, key).moments), "all of its moments")
-    ann.until(lambda: spectral_history.load(Artifacts(server.cache), key), "the film on the artifacts")
-    kept = spectral_history.load(Artifacts(server.cache), key)
+    ann.until(lambda: ann.moments == len(spectral_history.collect(server.store, key).moments), "all of its moments")
+    artifacts, sources = Artifacts(server.cache), Sources(server.store)
+    kept = wait_until(lambda: artifacts.get(HistoryOf(key), sources), what="the history among the artifacts")
     assert len(kept.moments) == ann.moments
-    ann.until(lambda: time.monotonic() - asked[-1] > 4 * films.LIVE_SECONDS, "the end of its questions")
+    ann.until(lambda: time.monotonic() - asked[-1] > 4 * histories.LIVE_SECONDS, "the end of its questions")
     assert all(part.evaluate("element => element.known === true") for part in parts)
 
 
@@ -407,7 +408,7 @@ def test_a_thinned_run_that_was_never_filmed_says_what_it_lacks(viewers, server)
     ann.open(spec.key())
     ann.sees(re.compile(r"epochs? (is|are) no longer stored"))
     ann.until(
-        lambda: ann.moments == len(spectral_history.shoot(server.store, spec.key()).moments),
+        lambda: ann.moments == len(spectral_history.collect(server.store, spec.key()).moments),
         "the moments that are left",
     )
 

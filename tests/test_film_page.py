@@ -7,11 +7,12 @@ from streamlit.testing.v1 import AppTest
 from visiting import PAGES, REPOSITORY, again, arrive, button, said
 from waiting import wait_until
 
-from core.claims import spectral_history
+from core.claims.random_cuts import RandomCutsOf
+from core.claims.spectral_history import HistoryOf
 from core.spec import RunSpec
 from core.store import Store
-from pages.claims import films
-from pages.shared import elements, services
+from pages.claims import histories
+from pages.shared import asked, elements, services
 
 SHIPPED = RunSpec().key()
 
@@ -24,11 +25,10 @@ def shown(monkeypatch) -> list[dict]:
     return headers
 
 
-@pytest.fixture(autouse=True)
-def at_rest(cache):
-    """No thread outlives its test's folder."""
-    yield
-    wait_until(lambda: not films.films()._busy, what="the random cuts")
+def in_peace(app: AppTest) -> AppTest:
+    """Once no worker works any more."""
+    wait_until(lambda: not any(job.live for job in services.board().jobs()), what="the random cuts")
+    return again(app)
 
 
 def visit(**link: str) -> AppTest:
@@ -91,53 +91,48 @@ def test_the_choice_outlives_a_visit_to_another_page(with_runs, shown):
     assert shown[-1]["run"] == digits(seed=1).key()
 
 
-def test_the_page_paints_before_the_random_cuts_and_judges_after(with_runs, shown, monkeypatch):
-    real, may = spectral_history.random_cuts, []
-
-    def held(*arguments):
-        wait_until(lambda: may, what="the test's leave")
-        return real(*arguments)
-
-    monkeypatch.setattr(spectral_history, "random_cuts", held)
+def test_the_page_paints_before_the_random_cuts_and_judges_after(with_runs, shown, gates):
+    first = with_runs.log(digits().key())
+    epoch = next(line["epoch"] for line in first if line["kind"] == "Pruned")
+    job = gates.hold(RandomCutsOf(digits().key(), epoch).job, 1)
     app = visit(run=digits().key())
-    assert not shown[-1]["randoms"] and "0 of 3 cuts" in _verdict(app)
-    may.append(True)
-    wait_until(lambda: not films.films()._busy, what="the random cuts")
+    wait_until(lambda: services.board().job(job).epoch == 1, what="the first of them")
     again(app)
+    assert not shown[-1]["randoms"] and "1 of 3 cuts" in _verdict(app)
+    gates.open(job)
+    in_peace(app)
     assert shown[-1]["randoms"] and "How this is decided" in _verdict(app)
-    kept = spectral_history.load(services.board().artifacts, digits().key())
-    assert kept and len(kept.chances) == 3  # a finished run's film is kept, random cuts included
+    assert [job.kind for job in services.board().jobs()] == ["random-cuts"]
 
 
-def test_what_is_kept_is_not_worked_out_again(with_runs, shown, monkeypatch):
+def test_what_is_kept_is_not_worked_out_again(with_runs, shown):
+    in_peace(visit(run=digits().key()))
+    begun = services.board().jobs()
+    histories._read.clear()
     visit(run=digits().key())
-    wait_until(lambda: not films.films()._busy, what="the random cuts")
-    films.films.clear()
-    monkeypatch.setattr(spectral_history, "random_cuts", lambda *_: pytest.fail("worked out again"))
-    visit(run=digits().key())
-    assert shown[-1]["randoms"]
+    assert shown[-1]["randoms"] and services.board().jobs() == begun
 
 
-def test_work_that_fails_says_why_and_can_be_tried_again(with_runs, shown, monkeypatch):
-    real = spectral_history.random_cuts
+def test_a_finished_runs_history_is_kept_by_its_worker(cache, shown):
+    services.board().start(digits(), "me")
+    wait_until(lambda: services.board().job(digits().key()).state == "finished", what="the run")
+    kept = asked.value(HistoryOf(digits().key()))
+    assert kept.epochs() == services.board().store.open(digits().key()).epochs
 
-    def broken(*_):
-        raise ValueError("the disk is full")
 
-    monkeypatch.setattr(spectral_history, "random_cuts", broken)
-    app = visit(run=digits().key())
-    wait_until(lambda: not films.films()._busy, what="the failure")
-    again(app)
-    assert "cannot be worked out: the disk is full" in said(app) and "No verdict" in _verdict(app)
-    monkeypatch.setattr(spectral_history, "random_cuts", real)
+def test_work_that_fails_says_why_and_can_be_tried_again(with_runs, shown, cache):
+    in_the_way = cache.root / "atlases"
+    in_the_way.write_text("no folder")
+    app = in_peace(visit(run=digits().key()))
+    assert "The random cuts cannot be drawn: " in said(app) and "cannot be written" in said(app)
+    assert "No verdict" in _verdict(app) and len(services.board().jobs()) == 1
+    in_the_way.unlink()
     button(app, "Try again").click()
-    again(app)
-    wait_until(lambda: not films.films()._busy, what="the random cuts")
-    again(app)
-    assert shown[-1]["randoms"] and "cannot be worked out" not in said(app)
+    app = in_peace(again(app))
+    assert shown[-1]["randoms"] and "cannot be drawn" not in said(app)
 
 
-def test_freeing_space_keeps_the_films(with_runs, shown, made):
+def test_freeing_space_keeps_the_histories(with_runs, shown, made):
     app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
     app.switch_page(PAGES["runs"])
     again(again(app))
@@ -149,9 +144,7 @@ def test_freeing_space_keeps_the_films(with_runs, shown, made):
     finally:
         Store.thin = real
     assert digits().key() in thinned
-    assert (
-        spectral_history.load(services.board().artifacts, digits().key()).epochs() == made.open(digits().key()).epochs
-    )
+    assert asked.value(HistoryOf(digits().key())).epochs() == made.open(digits().key()).epochs
 
 
 def _verdict(app: AppTest) -> str:

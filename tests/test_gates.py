@@ -124,7 +124,7 @@ def test_a_run_at_its_gate_obeys(store, gates, command):
 @pytest.mark.parametrize("pieces", [1, 4])
 def test_other_work_waits_with_so_many_results_and_can_be_stopped(gates, pieces):
     inbox = queue.Queue()
-    going = worker._Going(inbox, lambda *_, **__: None, pieces, key=gates.hold("atlas", pieces))
+    going = worker._Progress(inbox, lambda *_, **__: None, pieces, key=gates.hold("atlas", pieces))
     for _ in range(pieces):
         assert going(0.5) is True
         going.made += 1

@@ -12,11 +12,11 @@ from small import digits
 from waiting import wait_until
 
 from core import atlas, datasets, experiment, jobs, masks
-from core.atlas import Choice, kept
+from core.artifacts import Sources
+from core.atlas.artifacts import AtlasOf, CurveOf
 from core.jobs import JobBoard, JobError
 from core.jobs.job import HELD, Job
 from core.store import Store, StoreError
-from core.store.artifacts import Artifacts
 
 UNHINDERED = not hasattr(os, "geteuid") or os.geteuid() == 0
 STILL = {"learning_rate": 1e-6}  # weights hardly move: no cut comes and no target is reached
@@ -437,9 +437,17 @@ def test_a_job_never_changes_under_a_page(board):
 # What the stage asks for
 
 
-def apart(board, source) -> Artifacts:
-    """Where the board keeps what it makes of another store's runs."""
-    return Artifacts(board.store.root, of=source.root)
+class Of:
+    """What the board makes of the runs of another store, as `whole` is."""
+
+    def __init__(self, board, store):
+        self.board, self.sources = board, Sources(board.store, {digits().key(): store})
+
+    def make(self, *wanted, owner="ann"):
+        return self.board.make(wanted, self.sources, owner)
+
+    def get(self, one):
+        return self.board.artifacts.get(one, self.sources)
 
 
 def test_an_atlas_is_built_beside_a_running_training_and_is_kept(board, whole, gates):
@@ -447,64 +455,65 @@ def test_an_atlas_is_built_beside_a_running_training_and_is_kept(board, whole, g
     long = digits(None)
     gates.hold(long.key())
     board.start(long, "ann")
-    choices = [Choice(digits().key(), 4, name) for name in ("activation-frequency", "magnitude")]
-    gates.hold(jobs.atlas_key(choices[0]))
-    job = board.build(whole, choices, "bob")
+    choices = [AtlasOf(digits().key(), 4, name) for name in ("activation-frequency", "magnitude")]
+    gates.hold(choices[0].job)
+    job = Of(board, whole).make(*choices, owner="bob")
     assert job.kind == "atlas" and job.state == "starting" and "atlas of digits" in job.label
-    assert board.build(whole, choices, "cat").owner == "bob"  # joined
+    assert Of(board, whole).make(*choices, owner="cat").owner == "bob"  # joined
     gates.open(job.key)
-    wait_for_state(board, jobs.atlas_key(choices[0]), "finished")
+    wait_for_state(board, choices[0].job, "finished")
     assert board.job(long.key()).live
-    assert [kept.get(apart(board, whole), choice).choice for choice in choices] == choices
+    assert [Of(board, whole).get(choice).choice for choice in choices] == choices
 
 
 def test_a_second_atlas_waits_for_the_first_and_says_its_place(board, whole, gates):
-    first, second = Choice(digits().key(), 3), Choice(digits().key(), 4)
-    gates.hold(jobs.atlas_key(first))
-    board.build(whole, [first], "ann")
-    waiting = board.build(whole, [second], "ann")
+    first, second = AtlasOf(digits().key(), 3), AtlasOf(digits().key(), 4)
+    gates.hold(first.job)
+    Of(board, whole).make(first)
+    waiting = Of(board, whole).make(second)
     assert (waiting.state, waiting.place) == ("queued", 1)
-    gates.open(jobs.atlas_key(first))
-    wait_for_state(board, jobs.atlas_key(second), "finished")
-    assert kept.has(apart(board, whole), first) and kept.has(apart(board, whole), second)
+    gates.open(first.job)
+    wait_for_state(board, second.job, "finished")
+    assert Of(board, whole).get(first) and Of(board, whole).get(second)
 
 
 def test_training_on_after_cuts_fills_its_curve_point_by_point(board, whole):
-    choice = Choice(digits().key(), 2)
-    key = board.train_on(whole, choice, 1, "ann").key
-    wait_until(lambda: kept.points(apart(board, whole), choice, 1), what="the first point")
+    made, curve = Of(board, whole), CurveOf(digits().key(), 2, epochs=1)
+    key = made.make(curve).key
+    first = wait_until(lambda: (found := made.get(curve)) and found.points, what="the first point")
+    assert len(first) < 5
     wait_for_state(board, key, "finished")
-    found = kept.points(apart(board, whole), choice, 1)
-    assert [point.percent for point in found] == sorted(point.percent for point in found)
-    assert {point.percent for point in found} <= set(atlas.TRAINED_ON) and len(found) > 5
-    assert board.train_on(whole, choice, 1, "ann").key == key  # what is there is not trained again
+    found = made.get(curve)
+    assert {point.percent for point in found.points} == set(found.percents) <= set(atlas.TRAINED_ON)
+    assert len(found.points) > 5
+    assert made.make(curve).key == key  # what is there is not trained again
     wait_for_state(board, key, "finished")
-    assert kept.points(apart(board, whole), choice, 1) == found
+    assert made.get(curve) == found
 
 
 @pytest.mark.parametrize("epochs", [0, 51, 1.5, True])
-def test_training_on_for_an_impossible_time_is_refused(board, whole, epochs):
-    with pytest.raises(JobError, match=r"give 1\.\.50"):
-        board.train_on(whole, Choice(digits().key(), 2), epochs, "ann")
+def test_training_on_for_an_impossible_time_is_refused(epochs):
+    with pytest.raises(ValueError, match=r"give 1\.\.50"):
+        CurveOf(digits().key(), 2, epochs=epochs)
 
 
 def test_an_atlas_of_a_run_that_is_not_there_is_refused_at_once_and_of_an_epoch_in_the_job(board, whole):
     with pytest.raises(StoreError, match="no run"):
-        board.build(whole, [Choice("abc", 0)], "ann")
-    choice = Choice(digits().key(), 99)
-    board.build(whole, [choice], "ann")
-    ended = wait_until(lambda: (job := board.job(jobs.atlas_key(choice))).state == "failed" and job, what="the refusal")
+        Of(board, whole).make(AtlasOf("abc", 0))
+    choice = AtlasOf(digits().key(), 99)
+    Of(board, whole).make(choice)
+    ended = wait_until(lambda: (job := board.job(choice.job)).state == "failed" and job, what="the refusal")
     assert "epoch 99" in ended.text
 
 
 def test_a_deleted_run_takes_its_atlases_along(board):
     board.start(digits(), "ann")
     wait_for_state(board, digits().key(), "finished")
-    choice = Choice(digits().key(), 2)
-    board.build(board.store, [choice], "ann")
-    wait_for_state(board, jobs.atlas_key(choice), "finished")
+    choice = AtlasOf(digits().key(), 2)
+    Of(board, board.store).make(choice)
+    wait_for_state(board, choice.job, "finished")
     board.delete(digits().key())
-    assert not kept.has(board.artifacts, choice)
+    assert not list((board.store.root / "atlases").iterdir())
 
 
 def test_a_branch_of_the_stage_cuts_what_the_stage_showed(board, whole):

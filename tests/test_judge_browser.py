@@ -11,10 +11,10 @@ from blobs import unpack
 from serving import DESKTOP, LAPTOP, TEXTS, Visitor, times_a_plain_page, visits
 from test_judgement import assert_prints, rows, run
 
+from core.artifacts.kept import Artifacts
 from core.judge import questions, results, study
 from core.judge.questions import CLAIMS, INACTIVITY, Setting
 from core.judge.study import Kept, Study
-from core.store.artifacts import Artifacts
 from core.views import judge
 from core.views.judge import HERE
 

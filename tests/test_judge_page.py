@@ -11,11 +11,11 @@ from test_judgement import rows
 from visiting import again, arrive, button, said
 from waiting import wait_until
 
+from core.artifacts.kept import Artifacts
 from core.jobs.job import Job
 from core.judge import questions, results, study
 from core.judge.questions import CUT, INACTIVITY, METHOD, Setting
 from core.judge.study import Kept, Study
-from core.store.artifacts import Artifacts
 from core.sweep import NO_PRUNING
 from core.views import judge
 from core.views.judge import HERE, SHIPPED

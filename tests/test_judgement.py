@@ -83,7 +83,7 @@ def test_words_and_sentences_are_the_rules_own(claim):
     judged = [one for one in found["decisions"] if one.get("judged", True)]
     for shown, decision in zip(judged, own.decisions, strict=True):
         assert (shown["word"], shown["sentence"]) == (decision.word, decision.sentence)
-        assert (shown["chance"], shown["corrected"]) == (decision.chance, decision.corrected)
+        assert (shown["chance"], shown["corrected"]) == (decision.p_value, decision.corrected)
 
 
 def test_a_share_has_every_runs_word_and_the_control_beside_it():

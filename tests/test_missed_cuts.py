@@ -6,11 +6,11 @@ from blobs import unpack
 from small import digits
 
 from core import experiment
+from core.artifacts.kept import Artifacts
 from core.judge import questions, results
 from core.judge.questions import INACTIVITY, METHOD, Setting
 from core.statistics import Rule, judge
 from core.store import Store
-from core.store.artifacts import Artifacts
 from core.views import judge as judge_view
 from core.views import sparsity
 

@@ -64,8 +64,8 @@ def test_pairs_count_what_only_one_gets_right():
         behind = sum(b and not a for a, b in zip(mine, other, strict=True))
         assert (pair.ahead, pair.behind, pair.images) == (ahead, behind, 200)
         assert pair.lead == sum(mine) - sum(other) and pair.points == pytest.approx(pair.lead / 2)
-        chances.append(pair.chance)
-        assert pair.chance == pytest.approx(scipy.stats.binomtest(ahead, ahead + behind).pvalue)
+        chances.append(pair.p_value)
+        assert pair.p_value == pytest.approx(scipy.stats.binomtest(ahead, ahead + behind).pvalue)
     assert [pair.corrected for pair in found] == pytest.approx(mcnemar.holm(chances))
     assert [pair.label for pair in found] == ["the activation-aware reduction", "PCA of the weights, retrained"]
     assert found[0].better and not found[0].worse and not found[1].better

@@ -8,11 +8,12 @@ from blobs import unpack
 from small import digits
 
 from core import experiment
+from core.artifacts import Sources, plain
+from core.artifacts.kept import Artifacts
 from core.claims import penalty_search
 from core.claims.penalty_search import Search, Try
 from core.jobs import worker
 from core.store import Store
-from core.store.artifacts import Artifacts
 from core.views import penalised
 from core.views.penalised import Ending
 
@@ -151,6 +152,18 @@ def test_a_dead_network_can_be_told_too():
 
 # The worker's task
 
+WANTED = penalty_search.SearchOf(digits().key())
+
+
+def of(made, root) -> dict:
+    """The search beside a run of another store, for the worker."""
+    task = {"task": "artifacts", "root": str(root), "behind": [], "artifacts": [plain(WANTED)]}
+    return task | {"sources": {WANTED.run: str(made.root)}}
+
+
+def kept_in(made, root) -> Search:
+    return Artifacts(root).get(WANTED, Sources(Store(root), {WANTED.run: made}))
+
 
 @pytest.fixture(scope="module")
 def searched(made, tmp_path_factory):
@@ -159,19 +172,21 @@ def searched(made, tmp_path_factory):
         patch.setenv("PRUNING_DEVICE", "cpu")
         patch.setattr("core.jobs.steering.SAY_EVERY", 0.0)
         root, said = tmp_path_factory.mktemp("searched"), []
-        task = {"task": "strength", "root": str(root), "source": str(made.root), "run": digits().key()}
-        worker.TASKS["strength"](task, queue.Queue(), lambda kind, **values: said.append((kind, values)))
+        task = of(made, root)
+        worker.TASKS["artifacts"](task, queue.Queue(), lambda kind, **values: said.append((kind, values)))
     return root, said
 
 
 def test_the_task_finds_the_strength_and_keeps_every_try(made, searched):
     root, said = searched
     key = digits().key()
-    search = penalty_search.from_bytes(Artifacts(root, of=made.root).read(key, penalty_search.NAME))
+    search = kept_in(made, root)
     assert search.found is not None and search.problem == ""
     goal = sum(np.linalg.norm(weight, "nuc") for weight in made.network(key).weights[:-1])
     assert search.tries[search.found].nuclear == pytest.approx(goal, rel=0.011)
-    assert [values["epoch"] for kind, values in said if kind == "epoch"] == list(range(1, len(search.tries) + 1))
+    assert [values["number"] for kind, values in said if kind == "made"][: len(search.tries)] == list(
+        range(1, len(search.tries) + 1)
+    )
     assert said[0] == ("state", {"state": "building", "epoch": 0}) and said[-1][0] == "done"
     assert any(0 < values["share"] < 1 for kind, values in said if kind == "progress")
 
@@ -179,7 +194,7 @@ def test_the_task_finds_the_strength_and_keeps_every_try(made, searched):
 def test_of_every_try_the_start_and_the_end_are_kept_and_nothing_between(made, searched):
     root, _ = searched
     store = Store(root)
-    search = penalty_search.from_bytes(Artifacts(root, of=made.root).read(digits().key(), penalty_search.NAME))
+    search = kept_in(made, root)
     for one in search.tries:
         run = store.open(one.key)
         assert run.finished and run.epochs == (0, run.last_epoch)
@@ -194,18 +209,17 @@ def test_a_stop_keeps_the_tries_and_the_next_search_goes_on_from_them(made, tmp_
 
     def say(kind, **values):
         said.append((kind, values))
-        if kind == "epoch" and values["epoch"] == 2:
+        if kind == "made" and values["number"] == 2:
             inbox.put({"command": "stop"})
 
-    key = digits().key()
-    task = {"task": "strength", "root": str(tmp_path), "source": str(made.root), "run": key}
-    worker.TASKS["strength"](task, inbox, say)
+    task = of(made, tmp_path)
+    worker.TASKS["artifacts"](task, inbox, say)
     assert said[-1][0] == "stopped"
-    kept = penalty_search.from_bytes(Artifacts(tmp_path, of=made.root).read(key, penalty_search.NAME))
+    kept = kept_in(made, tmp_path)
     assert len(kept.tries) == 2 and kept.found is None and kept.problem == ""
     before = {one.key: (tmp_path / "runs" / one.key / "done.json").stat().st_mtime_ns for one in kept.tries}
-    worker.TASKS["strength"](task, queue.Queue(), say)
-    whole = penalty_search.from_bytes(Artifacts(tmp_path, of=made.root).read(key, penalty_search.NAME))
+    worker.TASKS["artifacts"](task, queue.Queue(), say)
+    whole = kept_in(made, tmp_path)
     assert whole.tries[:2] == kept.tries and whole.found is not None
     for one, written in before.items():
         assert (tmp_path / "runs" / one / "done.json").stat().st_mtime_ns == written  # found again, not trained again

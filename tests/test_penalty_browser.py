@@ -8,11 +8,13 @@ from serving import DESKTOP, LAPTOP, TEXTS, Visitor, times_a_plain_page, visits
 from small import digits
 
 from core import experiment
-from core.claims import penalty, penalty_search, spectral_models
+from core.artifacts import Sources
+from core.artifacts.kept import Artifacts
+from core.claims import penalty, random_cuts, spectral_models
+from core.claims.penalty_search import SearchOf
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
-from core.store.artifacts import Artifacts
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -111,8 +113,7 @@ def stored(server) -> str:
 def compared(store: Store, spec: RunSpec) -> tuple[list, list]:
     """The cuts of a run and, per cut, the likeness of each layer."""
     run = penalty.cuts(store, spec, spec.key())
-    draws = [penalty.draw(store, spec, spec.key(), cut.epoch) for cut in run]
-    return run, [penalty.compare(cut, penalty.summed_up(cut, one)) for cut, one in zip(run, draws, strict=True)]
+    return run, [penalty.compare(cut, random_cuts.drawn(store, spec, spec.key(), cut.epoch).random) for cut in run]
 
 
 def rounded(share: float) -> str:
@@ -280,7 +281,7 @@ def test_a_search_is_made_of_tries_that_come_into_the_same_element(judges, serve
     assert ann.same_nodes()
     ann.until(lambda: not ann.page.get_by_test_id("strength-job").is_visible(), "the end of the search")
     assert ann.page.get_by_role("button", name=FIND).count() == 0
-    search = penalty_search.from_bytes(Artifacts(server.cache).read(stored, penalty_search.NAME))
+    search = Artifacts(server.cache).get(SearchOf(stored), Sources(server.store))
     discs = ann.search.locator("circle.try")
     nuclear = [float(disc.get_attribute("data-nuclear")) for disc in discs.all()]
     assert nuclear == pytest.approx([one.nuclear for one in search.tries])

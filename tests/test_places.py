@@ -11,10 +11,10 @@ from small import digits
 from visiting import button, said, visit
 
 from core import datasets, experiment
+from core.artifacts.kept import Artifacts
 from core.datasets import downloads, places
 from core.datasets.formats import IDX_NAMES
 from core.store import Store, StoreError
-from core.store.artifacts import Artifacts
 from pages.shared import session
 
 

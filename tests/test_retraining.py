@@ -7,6 +7,7 @@ import pytest
 from small import digits
 
 from core import experiment, lowrank
+from core.artifacts import Sources
 from core.claims import factors, pca, retraining
 from core.claims.pca import ARMS
 from core.experiment.training import Trainer
@@ -15,11 +16,11 @@ from core.store.snapshot import TrainingState
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory) -> pca.Pair:
+def both(tmp_path_factory) -> pca.Twins:
     store = Store(tmp_path_factory.mktemp("retraining"))
     for spec in (digits(), digits(None)):
         list(experiment.run(spec, store))
-    return pca.pair(store, digits().key(), store)
+    return pca.twins(Sources(store), digits().key())
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ from visiting import PAGES, StandIn, again, arrive, button, said
 from waiting import wait_until
 
 from core import criteria
-from core.atlas import Choice
-from core.jobs import JobBoard, JobError, atlas_key
+from core.atlas.artifacts import AtlasOf
+from core.jobs import JobBoard, JobError
 from core.jobs.job import Job
 from core.spec import RunSpec
 from pages.explore import atlases
-from pages.shared import elements, services
+from pages.shared import asked, elements, services
 
 TRAINED = RunSpec(pruning=None).key()
 
@@ -82,7 +82,7 @@ def test_every_criterion_is_in_the_menu_with_its_help(cache, stage):
 
 
 def test_an_atlas_that_is_missing_is_built_with_progress_and_then_shown(with_runs, stage, gates):
-    job = gates.hold(atlas_key(Choice(digits().key(), 3, "inactivity", "layer")))
+    job = gates.hold(AtlasOf(digits().key(), 3, "inactivity", "layer").job)
     app = visit(run=digits().key(), by="inactivity", epoch="3", scope="layer")
     assert stage.header["title"].startswith("The atlas of this network by “Inactivity")
     assert "Building the atlas" in stage.news[-1]["job"]["text"]
@@ -140,7 +140,7 @@ def test_a_wrong_link_is_told_and_something_is_shown(cache, stage, link, sentenc
 def test_neurons_by_hand_are_counted_on_the_server(cache, stage):
     app = visit()
     answer = wish(app, stage, what="hand", id=7, percent=30, killed=[[3, 0], [0, 5]], spared=[[1, 2]])["hand"]
-    counted = atlases.by_hand(Choice(TRAINED, 20), 30, ((0, 5), (3, 0)), ((1, 2),))
+    counted = atlases.by_hand(AtlasOf(TRAINED, 20), 30, ((0, 5), (3, 0)), ((1, 2),))
     assert answer == {"id": 7, **counted} and 0 < answer["accuracy"] < 1
     assert wish(app, stage, what="hand", id=8, percent=30, killed=[], spared=[])["hand"] is None
     assert "no neuron 999" in wish(app, stage, what="hand", id=9, percent=30, killed=[[0, 999]], spared=[])["said"]
@@ -208,7 +208,7 @@ def test_work_that_failed_is_said_and_not_begun_again_by_itself(with_runs, stage
     def refused(*_, **__):
         raise JobError("PyTorch is not installed here, so no atlas can be built")
 
-    monkeypatch.setattr(JobBoard, "build", refused)
+    monkeypatch.setattr(JobBoard, "make", refused)
     app = visit(run=digits().key())
     assert "PyTorch is not installed here" in stage.header["problem"]
     button(app, "Try again").click()
@@ -216,10 +216,14 @@ def test_work_that_failed_is_said_and_not_begun_again_by_itself(with_runs, stage
     assert "PyTorch is not installed here" in stage.news[-1]["said"]
 
 
-def test_a_damaged_atlas_is_told(cache, stage, monkeypatch):
-    monkeypatch.setattr(atlases, "_read", lambda choice: None)
-    visit()
-    assert "damaged" in stage.header["problem"]
+def test_a_damaged_atlas_is_built_again(with_runs, stage):
+    choice = AtlasOf(digits(seed=1).key(), 1)
+    built(visit(run=choice.run, epoch="1"), stage)
+    [file] = services.board().artifacts.find(choice, asked.sources()).files
+    file.write_bytes(file.read_bytes()[:-100])
+    assert asked.value(choice) is None
+    built(visit(run=choice.run, epoch="1"), stage)
+    assert asked.there(choice) and stage.header["run"] == choice.run
 
 
 def test_lecture_mode_shows_the_stage_alone(cache, stage):
@@ -265,8 +269,8 @@ def test_the_menu_of_networks_tells_them_apart_by_their_first_words(with_runs, s
 
 def test_the_atlas_is_shown_as_soon_as_it_is_there_and_its_controls_when_they_are(with_runs, stage, gates):
     parent = digits(seed=1)
-    choice = Choice(parent.key(), 3)
-    job = gates.hold(atlas_key(choice), 1)
+    choice = AtlasOf(parent.key(), 3)
+    job = gates.hold(choice.job, 1)
     app = visit(run=parent.key(), epoch="3")
     wait_until(lambda: atlases.there(choice), what="the atlas")
     again(app)
@@ -304,10 +308,10 @@ def test_prune_here_answers_beside_its_button_and_in_every_session(with_runs, st
 
 
 def test_training_on_after_cuts_that_another_session_asked_for_is_shown(with_runs, stage, monkeypatch):
-    choice = Choice(digits(seed=1).key(), 3)
+    choice = AtlasOf(digits(seed=1).key(), 3)
     app = built(visit(run=choice.run, epoch="3"), stage)
     assert stage.news[-1]["retrained"] is None
-    theirs = Job(f"{atlas_key(choice)}-then-2", "retrain", "ann", "training on", state="building", share=0.5)
+    theirs = Job(atlases.curve_of(choice, 2).job, "curve", "ann", "training on", state="building", share=0.5)
     monkeypatch.setattr(services.board(), "jobs", lambda: [theirs])
     again(app)
     assert stage.news[-1]["retrained"]["epochs"] == 2

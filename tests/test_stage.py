@@ -10,7 +10,7 @@ from blobs import unpack
 from small import digits
 
 from core import atlas, criteria, datasets, experiment, masks, recipe, spectra
-from core.atlas import Choice
+from core.atlas.artifacts import AtlasOf
 from core.criteria import Evidence
 from core.masks import ByHand, timetable
 from core.masks.timetable import PERCENTS
@@ -44,7 +44,7 @@ def scores_of(moment: Snapshot, criterion: str, draw=0) -> list[np.ndarray]:
 
 def atlas_of(spec, moment, criterion="activation-frequency", scope="global", draw=0, data=None, **options):
     data, scores = data or datasets.load(spec.dataset), scores_of(moment, criterion, draw)
-    choice = Choice(spec.key(), moment.epoch, criterion, scope, draw)
+    choice = AtlasOf(spec.key(), moment.epoch, criterion, scope, draw)
     return atlas.build(choice, moment.state.network(), scores, data, **options)
 
 

@@ -13,13 +13,14 @@ from serving import DESKTOP, SECONDS, Visitor, server_on, visits
 from small import digits
 
 from core import criteria, datasets, experiment, masks
-from core.atlas import Choice, kept, surveys
+from core.artifacts import Sources
+from core.artifacts.kept import Artifacts
+from core.atlas import Atlas, surveys
+from core.atlas.artifacts import AtlasOf
 from core.criteria import Evidence
-from core.jobs import atlas_key
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store
-from core.store.artifacts import Artifacts
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -226,15 +227,20 @@ def stored(spec: RunSpec, server) -> tuple[str, int]:
     return spec.key(), server.store.open(spec.key()).last_epoch
 
 
+def shipped(choice: AtlasOf) -> Atlas:
+    """The atlas that ships."""
+    return Artifacts(EXAMPLE).get(choice, Sources(Store(EXAMPLE)))
+
+
 def surveyed(spec: RunSpec, server) -> str:
     """The link to a trained run whose atlas is there. Its controls are copies of that atlas, to save a minute: they only have
     to be there."""
     key, epoch = stored(spec, server)
-    artifacts, choice = Artifacts(server.cache), Choice(key, epoch)
+    artifacts, choice = Artifacts(server.cache), AtlasOf(key, epoch)
     atlas = surveys.survey(server.store, choice)
     draws = [replace(choice, criterion="random-matched", draw=draw) for draw in range(5)]
     for one in (choice, replace(choice, criterion="magnitude"), *draws):
-        kept.put(artifacts, replace(atlas, choice=one))
+        artifacts.put(one, Sources(server.store), replace(atlas, choice=one))
     return f"run={key}&epoch={epoch}"
 
 
@@ -303,7 +309,7 @@ def test_the_stage_keeps_up_with_the_hand(visitors):
 def test_the_picture_is_the_data(visitors, criterion):
     moment = Store(EXAMPLE).snapshot(TRAINED, EPOCH)
     network, data = moment.state.network(), datasets.load("mnist-mini")
-    atlas = kept.get(Artifacts(EXAMPLE), Choice(TRAINED, EPOCH, criterion))
+    atlas = shipped(AtlasOf(TRAINED, EPOCH, criterion))
     evidence = Evidence(network, moment.fired, moment.seen)
     total = sum(weight.size for weight in network.weights)
     rng = random.Random(f"picture {criterion}")
@@ -389,7 +395,7 @@ def test_keys_play_a_click_and_another_criterion(visitors):
     assert ann.root.evaluate(known) is True
     ann.painted(50)
     assert figure(ann.said("stage-ratio")) == 50 and ann.neuron() == "Hidden 3 · neuron 17"
-    atlas = kept.get(Artifacts(EXAMPLE), Choice(TRAINED, EPOCH, "magnitude"))
+    atlas = shipped(AtlasOf(TRAINED, EPOCH, "magnitude"))
     right = int(atlas.correct[50].sum())
     ann.until(lambda: figure(ann.said("stage-accuracy")) == pytest.approx(right / 20, abs=0.0501), "its accuracy")
     ann.until(lambda: "by=magnitude" in ann.page.url and "cut=50" in ann.page.url, "both in the link")
@@ -398,7 +404,7 @@ def test_keys_play_a_click_and_another_criterion(visitors):
 def test_prune_here_and_retrain_open_the_branch_go_back_undo(visitors, server):
     key, last = stored(digits(None, seed=3), server)
     ann = visitors()
-    job = server.gates.hold(atlas_key(Choice(key, last)))
+    job = server.gates.hold(AtlasOf(key, last).job)
     ann.visit(f"slider?run={key}&epoch={last}")
     ann.sees("is being built")
     ann.page.get_by_test_id("stage-job").get_by_text("Building the atlas and its controls").wait_for()
@@ -475,10 +481,7 @@ def test_lecture_mode_fits_the_hall_and_veils_outcomes(visitors, viewport, scale
     assert ann.page.get_by_test_id("stSidebar").count() == 0 or not ann.page.get_by_test_id("stSidebar").is_visible()
     percent = 47
     ann.put(percent)
-    atlas = {
-        name: kept.get(Artifacts(EXAMPLE), Choice(TRAINED, EPOCH, name))
-        for name in ("activation-frequency", "magnitude")
-    }
+    atlas = {name: shipped(AtlasOf(TRAINED, EPOCH, name)) for name in ("activation-frequency", "magnitude")}
     main = atlas["activation-frequency"]
     counts = [
         main.correct[percent].sum(),
@@ -544,7 +547,7 @@ def test_a_class_predicts_before_it_sees(visitors):
     assert ann.said("stage-accuracy") == "?"
     ann.page.get_by_test_id("stage-reveal").click()
     guesses.get_by_text("truth").first.wait_for()
-    right = kept.get(Artifacts(EXAMPLE), Choice(TRAINED, EPOCH)).correct[58].sum()
+    right = shipped(AtlasOf(TRAINED, EPOCH)).correct[58].sum()
     assert figure(ann.said("stage-accuracy")) == pytest.approx(right / 20, abs=0.0501)
     off = re.search(r"guess 42 %, truth ([\d.]+) %, ([\d.]+) points off", ann.said("stage-guesses"))
     assert float(off[1]) == pytest.approx(right / 20, abs=0.0501)
@@ -619,7 +622,7 @@ def test_the_stage_goes_on_when_the_server_goes_away(chromium, tmp_path):
         before, living = ann.root.evaluate(picture), sum(ann.alive())
         ann.drag(66)
         assert ann.root.evaluate(picture) != before and sum(ann.alive()) < living
-        atlas = kept.get(Artifacts(EXAMPLE), Choice(TRAINED, EPOCH))
+        atlas = shipped(AtlasOf(TRAINED, EPOCH))
         assert ann.alive() == atlas.alive[66].tolist()
         assert ann.page.get_by_test_id("stage-branch").is_disabled()
         own.start()

@@ -9,6 +9,7 @@ import pytest
 from small import digits
 
 from core import collapse, datasets, experiment
+from core.artifacts import Sources
 from core.claims import pca, spectral_history, standing, verdicts
 from core.claims import penalty as penalties
 from core.spec import HandCut, PruningSpec, RunSpec
@@ -27,7 +28,7 @@ def finished(store: Store, spec: RunSpec) -> str:
 
 def words(store: Store, key: str) -> list[Verdict]:
     """The verdicts of the two claims that look at one run alone, as the pages ask for them."""
-    made, cuts = spectral_history.shoot(store, key), penalties.cuts(store, store.open(key).spec, key)
+    made, cuts = spectral_history.collect(store, key), penalties.cuts(store, store.open(key).spec, key)
     return [spectral_history.verdict(made), penalties.verdict(cuts, {})]
 
 
@@ -66,7 +67,7 @@ def test_what_diverges_is_judged_by_no_claim_whether_its_weights_are_numbers_or_
 def test_a_run_that_is_sound_has_no_objection(store, seed):
     key = finished(store, digits(seed=seed))
     assert len([line for line in store.log(key) if line["kind"] == "Pruned"]) == 3
-    assert standing.objection(store, key) == "" and spectral_history.shoot(store, key).objection == ""
+    assert standing.objection(store, key) == "" and spectral_history.collect(store, key).objection == ""
 
 
 def test_a_run_that_gives_one_answer_to_everything_says_which(store):
@@ -131,7 +132,7 @@ def test_no_rule_is_without_that_question():
 def test_the_contest_of_a_network_that_answers_one_class_is_not_decided(store):
     spec = digits(max_epochs=4)
     finished(store, spec), finished(store, pca.twin(spec))
-    held = pca.build(pca.pair(store, spec.key(), store))
+    held = pca.build(pca.twins(Sources(store), spec.key()))
     labels = datasets.load("digits").y_test
     sound = pca_view.verdict(held, {}, labels, "rank")
     assert sound.word != verdicts.UNKNOWN

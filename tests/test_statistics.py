@@ -151,8 +151,8 @@ def test_a_source_is_what_the_store_says_of_a_run():
 def test_the_t_interval_is_scipys(level):
     found, known = paired_of(SOME, level=level), scipy.stats.ttest_1samp(SOME, 0)
     assert (found.low, found.high) == pytest.approx(tuple(known.confidence_interval(1 - level)))
-    assert found.chance() == pytest.approx(known.pvalue) and found.mean == pytest.approx(SOME.mean())
-    assert found.chance(0.5) == pytest.approx(scipy.stats.ttest_1samp(SOME, 0.5).pvalue)
+    assert found.p_value() == pytest.approx(known.pvalue) and found.mean == pytest.approx(SOME.mean())
+    assert found.p_value(0.5) == pytest.approx(scipy.stats.ttest_1samp(SOME, 0.5).pvalue)
     assert found.sd == pytest.approx(np.std(SOME, ddof=1)) and found.n == 10
 
 
@@ -169,11 +169,11 @@ def test_p_is_the_level_at_which_the_interval_just_touches_the_line(method, diff
     found = paired_of(differences, method)
     for level in (0.3, 0.05, 0.02):
         for end in found.interval(level):
-            p = found.chance(end)  # where resampled means tie, one end serves a range of levels
+            p = found.p_value(end)  # where resampled means tie, one end serves a range of levels
             assert p >= level * (1 - 1e-6) and (method == "bca" or p == pytest.approx(level))
             assert found.interval(p * 0.99)[0] <= end <= found.interval(p * 0.99)[1]
             assert not found.interval(p * 1.01)[0] < end < found.interval(p * 1.01)[1]
-    assert found.chance(found.mean + 100) < 0.001 and found.chance(found.mean) > 0.5
+    assert found.p_value(found.mean + 100) < 0.001 and found.p_value(found.mean) > 0.5
 
 
 def test_the_sign_flip_test_against_counting_every_flip():
@@ -359,11 +359,11 @@ def test_the_first_seeds_count_not_the_first_to_finish():
 @pytest.mark.parametrize("method", ["t", "bca"])
 def test_differences_that_are_all_one_value_are_judged_by_the_sign_test(method):
     same = pair(arm("a", 90.3 + np.arange(10)), arm("b", 90.1 + np.arange(10)), rule=Rule(method=method))
-    assert same.sd == 0 and (same.low, same.high) == (same.mean, same.mean) and same.chance(0.5) == 2 / 1024
-    assert same.chance(0.2) == 1 and same.interval(0.001) == (-math.inf, math.inf)
+    assert same.sd == 0 and (same.low, same.high) == (same.mean, same.mean) and same.p_value(0.5) == 2 / 1024
+    assert same.p_value(0.2) == 1 and same.interval(0.001) == (-math.inf, math.inf)
     tenths = 7.7 * np.arange(10)
     noisy = pair(arm("a", tenths + 0.2), arm("b", tenths), rule=Rule(method=method))  # equal but for the last bits
-    assert len(set(noisy.differences)) > 1 and noisy.sd == 0 and noisy.chance(0.2) == 1
+    assert len(set(noisy.differences)) > 1 and noisy.sd == 0 and noisy.p_value(0.2) == 1
     rule = Rule(method=method)
     assert judge([differing(np.full(10, 3.0))], rule).word == HOLDS
     assert judge([differing(np.zeros(10))], rule).word == FAILS
@@ -376,7 +376,7 @@ def test_differences_that_are_all_one_value_are_judged_by_the_sign_test(method):
 def test_one_seed_has_a_mean_and_nothing_else():
     one = paired_of([0.7])
     assert one.mean == 0.7 and math.isnan(one.sd) and (one.low, one.high) == (-math.inf, math.inf)
-    assert one.chance(5) == 1 and one.flips() == 1
+    assert one.p_value(5) == 1 and one.flips() == 1
 
 
 @pytest.mark.parametrize("method", ["t", "bca"])
@@ -414,7 +414,7 @@ def test_the_share_is_clopper_and_pearsons(holds, n, unknown, level):
             scipy.stats.binomtest(holds, n, line, "greater"),
             scipy.stats.binomtest(holds + unknown, n, line, "less"),
         ]
-        assert found.chance(line) == pytest.approx(min(1, 2 * min(side.pvalue for side in sides)))
+        assert found.p_value(line) == pytest.approx(min(1, 2 * min(side.pvalue for side in sides)))
 
 
 @pytest.mark.parametrize(
@@ -472,7 +472,7 @@ def test_holm_on_a_card_worked_by_hand():
         t = scipy.stats.t.isf(chance / 2, 9)
         asked.append(differing(SPREAD / np.std(SPREAD, ddof=1) + 0.5 + t / math.sqrt(10)))
     found = judge(asked, Rule(growth=())).decisions
-    assert [each.chance for each in found] == pytest.approx(chances)
+    assert [each.p_value for each in found] == pytest.approx(chances)
     assert [each.corrected for each in found] == pytest.approx([0.03, 0.06, 0.06, 0.02]) == mcnemar.holm(chances)
     assert [each.word for each in found] == [HOLDS, OPEN, OPEN, HOLDS]
     assert [each.level for each in found] == pytest.approx([0.05 / 3, 0.05 / 2, 0.05 / 2, 0.05 / 4])
@@ -563,7 +563,7 @@ def test_how_many_more_seeds_is_what_the_power_says():
 
 def test_the_power_of_a_share_is_the_binomials():
     seen, draws = Counted(10, 8), np.random.default_rng(0).binomial(20, 0.8, 20_000)
-    decided = [Counted(20, count).chance() < 0.025 and count > 10 for count in range(21)]
+    decided = [Counted(20, count).p_value() < 0.025 and count > 10 for count in range(21)]
     for n in (10, 20, 31):
         assert Counted(10, 2).power(n, (0.5, math.inf), 0.025) == pytest.approx(seen.power(n, (0.5, math.inf), 0.025))
     assert Counted(10, 10).power(10, (0.5, math.inf), 0.025) == 1 and seen.power(5, (0.5, math.inf), 0.025) == 0

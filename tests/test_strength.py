@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from small import digits
+from small import digits, there_and_back
 
 from core import experiment
+from core.artifacts import Sources
 from core.claims import penalty_search
 from core.claims.penalty_search import Search
 from core.spec import PenaltySpec
@@ -25,7 +26,11 @@ def searched(tmp_path_factory):
         told.append((search, share))
         return True
 
-    return source, store, penalty_search.search(store, source, SPEC.key(), going, every=20), told
+    return source, store, penalty_search.search(beside(store, source), SPEC.key(), going, every=20), told
+
+
+def beside(store: Store, source: Store, spec=SPEC) -> Sources:
+    return Sources(store, {spec.key(): source})
 
 
 def nuclear_by_numpy(network) -> float:
@@ -64,23 +69,22 @@ def test_progress_tells_the_tries_as_they_come_and_what_is_stored_comes_at_once(
     assert counts == sorted(counts) and set(counts) == set(range(len(search.tries) + 1))
     assert all(0 <= share <= 1 for _, share in told) and told[-1][0] == search
     versions = {one.key: store.version(one.key) for one in search.tries}
-    assert penalty_search.search(store, source, SPEC.key(), every=20) == search
+    assert penalty_search.search(beside(store, source), SPEC.key(), every=20) == search
     assert versions == {one.key: store.version(one.key) for one in search.tries}
 
 
 def test_it_ends_when_nobody_wants_more(searched, tmp_path):
     source = searched[0]
-    assert (
-        penalty_search.search(Store(tmp_path), source, SPEC.key(), lambda search, share: len(search.tries) < 2) is None
-    )
-    assert penalty_search.search(Store(tmp_path), source, SPEC.key(), lambda search, share: share < 0.4) is None
+    sources = beside(Store(tmp_path), source)
+    assert penalty_search.search(sources, SPEC.key(), lambda search, share: len(search.tries) < 2) is None
+    assert penalty_search.search(sources, SPEC.key(), lambda search, share: share < 0.4) is None
 
 
 def test_a_goal_that_no_penalty_meets_is_said(searched, tmp_path):
     source = Store(tmp_path / "plain")
     plain = dataclasses.replace(SPEC, pruning=None, max_epochs=2)
     list(experiment.run(plain, source))
-    search = penalty_search.search(Store(tmp_path / "tries"), source, plain.key())
+    search = penalty_search.search(beside(Store(tmp_path / "tries"), source, plain), plain.key())
     assert search.found == 0 and not search.problem  # it is its own try without a penalty
     larger = dataclasses.replace(search, goal=1.2 * search.goal, found=None)
     asked = []
@@ -92,22 +96,19 @@ def test_a_goal_that_no_penalty_meets_is_said(searched, tmp_path):
     assert "no penalty is as weak" in penalty_search._find(attempt) and asked == [0.0]
 
 
-def test_unfinished_runs_and_foreign_files_are_refused_in_words(tmp_path):
+def test_unfinished_runs_are_refused_in_words(tmp_path):
     store = Store(tmp_path)
     for event in experiment.run(SPEC, store):
         if getattr(event, "epoch", 0) == 2:
             break
     with pytest.raises(ValueError, match="not finished"):
-        penalty_search.search(store, store, SPEC.key())
-    for content in (b"", b"{}", b"[]", Search(1.0, 2, 50).to_bytes().replace(b'"version": 1', b'"version": 0')):
-        with pytest.raises(ValueError, match="not the result of a search"):
-            penalty_search.from_bytes(content)
+        penalty_search.search(Sources(store), SPEC.key())
 
 
 def test_the_result_comes_back_as_it_was_written(searched):
     search = searched[2]
-    assert penalty_search.from_bytes(search.to_bytes()) == search
-    assert penalty_search.from_bytes(Search(1.5, 3, 50, problem="why").to_bytes()) == Search(1.5, 3, 50, problem="why")
+    for one in (search, Search(1.5, 3, 50, problem="why")):
+        assert there_and_back(penalty_search.SearchOf(SPEC.key()), one) == one
 
 
 @pytest.mark.parametrize("goal, found", [(0.4, True), (1e-9, False), (0.999, True)])

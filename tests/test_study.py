@@ -8,11 +8,11 @@ from blobs import unpack
 from small import digits
 
 from core import experiment, sweep
+from core.artifacts.kept import Artifacts
 from core.jobs import worker
 from core.judge import questions, results, study
 from core.judge.questions import ACHIEVED, FRESH_EPOCHS, FRESH_TARGET, METHOD, Setting
 from core.judge.study import Kept, Study
-from core.store.artifacts import Artifacts
 from core.sweep import NO_PRUNING, QUICK, grid
 from core.sweep.processes import Outcome
 from core.views import judge

@@ -5,7 +5,8 @@ import pytest
 from small import digits
 
 from core import datasets, experiment, masks
-from core.atlas import Choice, surveys
+from core.atlas import surveys
+from core.atlas.artifacts import AtlasOf
 from core.store import Store, StoreError
 
 
@@ -18,12 +19,17 @@ def stored(tmp_path_factory):
     return store
 
 
+def points(store: Store, choice: AtlasOf, epochs: int, known=(), **more) -> list:
+    *_, last = surveys.curve(store, choice, epochs, known, **more)
+    return list(last.points)
+
+
 @pytest.mark.parametrize("criterion", ["activation-frequency", "magnitude", "random-matched", "wanda", "taylor"])
 def test_a_cut_by_hand_cuts_what_the_atlas_shows(stored, criterion):
     """The branch that "prune here and retrain" starts is cut to the very masks of the stage, draws and gradients included."""
     parent = digits(None)
     epoch = stored.open(parent.key()).last_epoch
-    made = surveys.survey(stored, Choice(parent.key(), epoch, criterion))
+    made = surveys.survey(stored, AtlasOf(parent.key(), epoch, criterion))
     branch = parent.branch(epoch, 0.6, criterion=criterion, scope="global")
     for event in experiment.run(branch, stored):
         if type(event).__name__ == "Pruned":
@@ -51,7 +57,7 @@ def test_a_cut_by_hand_with_killed_and_spared_neurons(stored):
 
 def test_further_draws_of_a_random_criterion_differ(stored):
     key = digits(None).key()
-    one, two, again = (surveys.survey(stored, Choice(key, 3, "random-matched", draw=draw)) for draw in (0, 1, 1))
+    one, two, again = (surveys.survey(stored, AtlasOf(key, 3, "random-matched", draw=draw)) for draw in (0, 1, 1))
     assert not np.array_equal(one.own[0], two.own[0])
     assert np.array_equal(two.own[0], again.own[0]) and np.array_equal(two.correct, again.correct)
 
@@ -60,7 +66,7 @@ def test_points_equal_a_training_by_hand(stored):
     """Masks, then epochs numbered on from the stored one: the same as a branch that is cut there by hand."""
     parent = digits(None)
     key, epoch = parent.key(), stored.open(parent.key()).last_epoch
-    [point] = surveys.points(stored, Choice(key, epoch, "magnitude"), 2, (50,))
+    [point] = points(stored, AtlasOf(key, epoch, "magnitude"), 2, percents=(50,))
     branch = parent.branch(epoch, 0.5, criterion="magnitude")
     for _ in experiment.run(branch, stored):
         pass
@@ -74,15 +80,16 @@ def test_points_equal_a_training_by_hand(stored):
 def test_points_start_beyond_what_is_cut_already_and_end_when_told(stored):
     key, epoch = digits().key(), stored.open(digits().key()).last_epoch
     assert stored.network(key).sparsity() == pytest.approx(0.6, abs=0.01)
-    found = list(surveys.points(stored, Choice(key, epoch), 1))
+    found = points(stored, AtlasOf(key, epoch), 1)
     assert [point.percent for point in found] == [80, 90, 95, 70, 99]
-    assert list(surveys.points(stored, Choice(key, epoch), 1, going=lambda share: False)) == []
+    assert points(stored, AtlasOf(key, epoch), 1, progress=lambda share: False) == []
+    assert points(stored, AtlasOf(key, epoch), 1, found, progress=lambda share: False) == found  # what is known stays
 
 
 def test_a_layer_that_died_is_measured_and_not_trained(stored, monkeypatch):
     monkeypatch.setattr(surveys, "Trainer", None)
     key, data = digits(None).key(), datasets.load("digits")
-    [point] = surveys.points(stored, Choice(key, 3, scope="layer"), 1, (100,))
+    [point] = points(stored, AtlasOf(key, 3, scope="layer"), 1, percents=(100,))
     network = stored.network(key, 3)
     dead = masks.choose([np.zeros(24), np.zeros(16)], network, 1.0, "layer").apply(network)
     assert point.achieved == 1.0 and point.accuracy == dead.accuracy(data.x_test, data.y_test)
@@ -90,6 +97,6 @@ def test_a_layer_that_died_is_measured_and_not_trained(stored, monkeypatch):
 
 def test_an_epoch_or_run_that_is_not_there_is_refused(stored):
     with pytest.raises(StoreError, match="epoch 99"):
-        surveys.survey(stored, Choice(digits().key(), 99))
+        surveys.survey(stored, AtlasOf(digits().key(), 99))
     with pytest.raises(StoreError, match="no run"):
-        surveys.survey(stored, Choice("abc", 0))
+        surveys.survey(stored, AtlasOf("abc", 0))

@@ -6,27 +6,22 @@ has the arithmetic.
 
 from __future__ import annotations
 
-import io
-import json
 import platform
-import struct
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import joblib
 import numpy as np
 
 from core import criteria, lowrank, masks, spectra
+from core.artifacts import check_run
 from core.atlas import grid
 from core.datasets import Dataset
 from core.masks import timetable
 from core.masks.timetable import PERCENTS, Timetable
 from core.network import Network
 
-VERSION = 1  # raise it when the same choice would give another atlas
 COARSE = tuple(range(0, 101, 10))  # percents of the confusion matrices and of the times
 # The ratios of the curve "cut once, then n epochs", from the middle outwards: it has its shape after a few points.
 TRAINED_ON = (80, 50, 90, 20, 95, 70, 60, 40, 99)
@@ -37,9 +32,9 @@ REPEATS = 5
 
 
 @dataclass(frozen=True)
-class Choice:
+class Survey:
     """What an atlas is of: the run's key, the epoch, the criterion, the scope, and which draw of a random criterion (from
-    0)."""
+    0). Raises ValueError on what there cannot be."""
 
     run: str
     epoch: int
@@ -50,8 +45,7 @@ class Choice:
     def __post_init__(self):
         known = criteria.get(self.criterion)
         masks.check(self.scope, "full")
-        if not isinstance(self.run, str) or not self.run.isalnum():
-            raise ValueError(f"{self.run!r} is not the key of a run: it has 16 letters and digits")
+        check_run(self.run)
         for name, value in (("epoch", self.epoch), ("draw", self.draw)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise ValueError(f"{name} {value!r} is not allowed: give a whole number from 0")
@@ -60,8 +54,27 @@ class Choice:
 
     @property
     def name(self) -> str:
-        """The name of its file, without the run."""
-        return f"epoch-{self.epoch:03d}-{self.criterion}-{self.scope}-{self.draw}-v{VERSION}"
+        """What tells it from others of the same run."""
+        return f"epoch-{self.epoch:03d}-{self.criterion}-{self.scope}-{self.draw}"
+
+
+@dataclass(frozen=True)
+class Point:
+    """percent: of the cut. achieved: the share of zero weights right after it, 0..1. accuracy: on test images after some epochs
+    of training."""
+
+    percent: int
+    achieved: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A network cut once at each of `percents`, each then trained on alike. points: those that are there so far. None for
+    percents: nobody knows which there are."""
+
+    percents: tuple[int, ...] | None
+    points: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +93,7 @@ class Atlas:
     shrunk_ms: `(11,)` median time of one batch of `batch` test images.
     """
 
-    choice: Choice
+    choice: Survey
     redundancy: str
     min_units: int
     machine: str
@@ -118,56 +131,6 @@ class Atlas:
         """The singular values of a hidden layer at a percent, largest first, to 1e-4 of the uncut layer's largest."""
         return decoded(self.spectrum[layer][percent], float(self.top[layer]))
 
-    def to_bytes(self) -> bytes:
-        """The file's content: a compressed .npz without pickled objects."""
-        arrays: dict[str, np.ndarray] = {}
-        header = {"choice": vars(self.choice)}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, tuple):
-                arrays |= {f"{field.name}.{place}": part for place, part in enumerate(value)}
-            elif isinstance(value, np.ndarray):
-                arrays[field.name] = value
-            elif field.name != "choice":
-                header[field.name] = value
-        arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-        file = io.BytesIO()
-        np.savez_compressed(file, **arrays)
-        return file.getvalue()
-
-
-# What NumPy, zipfile and zlib raise on files that are none of ours, or damaged.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    OverflowError,
-)
-_UNREADABLE += (zipfile.BadZipFile, zlib.error, struct.error)
-
-
-def from_bytes(content: bytes) -> Atlas:
-    """The Atlas in a file's content. Raises ValueError if it is not one."""
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(arrays.pop("header").tobytes())
-        header["choice"] = Choice(**header["choice"])
-        groups: dict[str, list[np.ndarray]] = {}
-        for name in arrays:
-            arrays[name].setflags(write=False)
-            if "." in name:
-                groups.setdefault(name.split(".")[0], []).append(arrays[name])
-        whole = {name: array for name, array in arrays.items() if "." not in name}
-        return Atlas(**header, **whole, **{name: tuple(parts) for name, parts in groups.items()})
-    except _UNREADABLE as error:
-        raise ValueError(f"not an atlas: {error}") from error
-
 
 def coded(values: np.ndarray, top: float) -> np.ndarray:
     """Singular values as uint16 on a log scale, DECADES below `top`; 0 is nought."""
@@ -187,7 +150,7 @@ def decoded(codes: np.ndarray, top: float) -> np.ndarray:
 
 
 def build(
-    choice: Choice,
+    choice: Survey,
     network: Network,
     scores: Sequence[np.ndarray],
     data: Dataset,
@@ -335,7 +298,7 @@ class _Found:
                 goal.append(seconds * 1e3)
         return np.array(dense, np.float32), np.array(shrunk, np.float32)
 
-    def atlas(self, choice: Choice, scores: Sequence[np.ndarray], redundancy: str, min_units: int, times) -> Atlas:
+    def atlas(self, choice: Survey, scores: Sequence[np.ndarray], redundancy: str, min_units: int, times) -> Atlas:
         network, spectral = self.network, self.spectra
         sizes = [grid.sizes(network, self.table, percent) for percent in PERCENTS]
         column = {name: np.array([size[name] for size in sizes]) for name in sizes[0]}

@@ -8,7 +8,7 @@ rank k at most. A layer that is not reduced stays whole. Here is what such a net
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,13 +16,6 @@ from core import spectra
 from core.claims import pca
 from core.lowrank import Decomposition
 from core.network import Network
-
-VERSION = 1  # raise it when the same networks would be trained otherwise
-
-
-def name(matching: str, arm: str) -> str:
-    """The name of an arm's file."""
-    return f"factors-{matching}-{arm}-v{VERSION}.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,26 +114,3 @@ class Retrained:
     def complete(self) -> bool:
         """Whether its training is over."""
         return len(self.test) > self.epochs or bool(self.problem)
-
-    def to_bytes(self) -> bytes:
-        """The file's content: a compressed .npz without pickled objects."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-        return pca.packed({name: value for name, value in values.items() if name not in arrays}, arrays)
-
-
-def from_bytes(content: bytes) -> Retrained:
-    """The Retrained in a file's content. Raises ValueError if it is not one."""
-    header, arrays = pca.unpacked(content)
-    try:
-        return Retrained(**header, **arrays)
-    except TypeError as error:
-        raise ValueError(f"not a retrained arm: {error}") from error
-
-
-def complete(content: bytes | None) -> bool:
-    """Whether a file's content is an arm whose training is over."""
-    try:
-        return content is not None and from_bytes(content).complete
-    except ValueError:
-        return False

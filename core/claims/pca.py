@@ -9,29 +9,23 @@ neither side. Nothing is trained here: that does `retraining`.
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
 import math
-import struct
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from core import datasets, lowrank, spectra
 from core.arithmetic import UNRECORDED
+from core.artifacts import Arrays, Artifact, Moment, Progress, Put, Sources, codec, on
 from core.atlas import grid
 from core.datasets import Dataset
 from core.lowrank import Decomposition
 from core.network import Network, relu
 from core.spec import RunSpec
-from core.store import Store
-from core.store.artifacts import Artifacts
+from core.store import StoredRun, files
 
-VERSION = 1  # raise it when the same two networks would give another contest
-NAME = f"contest-v{VERSION}.npz"  # of its file
 ARMS = ("pca", "svd", "aware")
 MATCHINGS = ("rank", "numbers", "multiply-adds")
 EVERY_RANK_UP_TO = 40  # of the layer with the highest rank; beyond that the curve goes on in steps of GROWTH
@@ -133,19 +127,6 @@ class Contest:
         mine = int((self.pruned == labels).sum())
         return next((int(row) for row in self.curve[::-1] if counts[row] < mine), None)
 
-    def to_bytes(self) -> bytes:
-        """The file's content: a compressed .npz without pickled objects."""
-        arrays, header = {}, {"layers": [vars(layer) for layer in self.layers]}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "energy":
-                arrays |= {f"energy.{place}": part for place, part in enumerate(value)}
-            elif isinstance(value, np.ndarray):
-                arrays[field.name] = value
-            elif field.name != "layers":
-                header[field.name] = value
-        return packed(header, arrays)
-
 
 def twin(spec: RunSpec) -> RunSpec:
     """The standard network of a pruned run: the same data, widths, seed and training, and no pruning."""
@@ -215,7 +196,7 @@ def curve_ranks(pruned: Sequence[Layer]) -> list[tuple[int, ...]]:
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class Twins:
     """A finished pruned run and its finished twin. first_cut: the epoch at whose end the first cut was made."""
 
     spec: RunSpec
@@ -232,30 +213,27 @@ class Pair:
         return range(self.first_cut + 1, self.run[1] + 1)
 
 
-def pair(store: Store, key: str, twin_store: Store) -> Pair:
-    """The run `key` of one store and its twin of another. Raises ValueError where one is missing, unfinished or never cut."""
-    run = store.open(key)
-    if run.spec is None:
-        raise ValueError(run.problem or f"the run {key} cannot be opened")
+def twins(sources: Sources, key: str) -> Twins:
+    """A run and its twin. Raises ValueError where one is missing, unfinished, never cut, or of another arithmetic."""
+    run, store = sources.open(key), sources.store(key)
     cuts = [line["epoch"] for line in store.log(key) if line["kind"] == "Pruned"]
     if not cuts:
         raise ValueError("this run was never cut, so there is no pruned network: choose a run that was pruned")
-    other = twin_store.open(twin(run.spec).key())
-    for one, name in ((run, "pruned run"), (other, "standard twin")):
-        if not one.finished:
-            raise ValueError(f"the {name} is not finished: train it to its end first")
-    ends = (key, run.last_epoch), (other.key, other.last_epoch)
-    families = [
-        there.provenance(name).get("family", UNRECORDED)
-        for there, (name, _) in zip((store, twin_store), ends, strict=True)
-    ]
+    ends = (key, sources.finished(key, "pruned run").last_epoch), _twin_of(sources, key)
+    families = [sources.store(name).provenance(name).get("family", UNRECORDED) for name, _ in ends]
     if families[0] != families[1]:
         raise ValueError(
             f"the pruned run was made in another arithmetic ({families[0]}) than its standard twin ({families[1]}), so what "
             "parts them may be that: train both on one computer, with a seed of which neither is stored"
         )
-    networks = store.network(*ends[0]), twin_store.network(*ends[1])
-    return Pair(run.spec, ends[0], networks[0], ends[1], networks[1], datasets.load(run.spec.dataset), cuts[0])
+    networks = [sources.store(name).network(name, epoch) for name, epoch in ends]
+    return Twins(run.spec, ends[0], networks[0], ends[1], networks[1], datasets.load(run.spec.dataset), cuts[0])
+
+
+def _twin_of(sources: Sources, key: str) -> tuple[str, int]:
+    """The twin of a run, and its last epoch. Raises StoreError where it is missing or unfinished."""
+    name = sources.beside(key, twin(sources.open(key).spec).key())
+    return name, sources.finished(name, "standard twin").last_epoch
 
 
 # -- building ----------------------------------------------------------------------------------------------------------
@@ -291,8 +269,8 @@ def reduced(standard: Network, arm: Sequence[Decomposition], ranks: Sequence[int
     return Network(weights, biases)
 
 
-def build(of: Pair, going: Callable[[float], bool] = lambda share: True) -> Contest | None:
-    """The contest of two networks. `going` hears the share done, 0..1, and may answer False: then None comes back. Raises
+def build(of: Twins, progress: Progress = on) -> Contest | None:
+    """The contest of two networks. `progress` hears the share done, 0..1, and may answer False: then None comes back. Raises
     ValueError where the two are no twins, or one diverged."""
     pruned, standard, data = of.pruned, of.standard, of.data
     if [weight.shape for weight in pruned.weights] != [weight.shape for weight in standard.weights]:
@@ -306,13 +284,13 @@ def build(of: Pair, going: Callable[[float], bool] = lambda share: True) -> Cont
     ranks = np.array(rows, np.uint16).reshape(len(rows), len(found))
     place = {row: at for at, row in enumerate(rows)}
     arms = decompositions(standard, data)
-    search = _Search(standard, ranks, data, going)
+    search = _Search(standard, ranks, data, progress)
     if not search.finish(arms):
         return None
     return Contest(
-        run=of.run[0],
+        run=files.bare(of.run[0]),
         epoch=of.run[1],
-        twin=of.twin[0],
+        twin=files.bare(of.twin[0]),
         twin_epoch=of.twin[1],
         layers=found,
         pruned_valid=int((pruned.predict(data.x_valid) == data.y_valid).sum()),
@@ -332,8 +310,8 @@ def build(of: Pair, going: Callable[[float], bool] = lambda share: True) -> Cont
 class _Search:
     """Every arm at every row of ranks: the true ranks, the answers to test images, the validation images that are right."""
 
-    def __init__(self, standard: Network, ranks: np.ndarray, data: Dataset, going: Callable[[float], bool]):
-        self._standard, self._ranks, self._data, self._going = standard, ranks, data, going
+    def __init__(self, standard: Network, ranks: np.ndarray, data: Dataset, progress: Progress):
+        self._standard, self._ranks, self._data, self._progress = standard, ranks, data, progress
         self.true = np.zeros((len(ARMS), *ranks.shape), np.uint16)
         kind = np.uint8 if len(data.class_names) <= 256 else np.uint16
         self.answers = np.zeros((len(ARMS), len(ranks), len(data.y_test)), kind)
@@ -376,50 +354,49 @@ class _Search:
         return True
 
     def _tell(self, share: float) -> bool:
-        return self._going(min(0.99, share))
+        return self._progress(min(0.99, share))
 
 
-# -- its file ----------------------------------------------------------------------------------------------------------
+# -- the artifact ------------------------------------------------------------------------------------------------------
 
 
-def packed(header: dict[str, object], arrays: dict[str, np.ndarray]) -> bytes:
-    """A compressed .npz of plain values and arrays."""
-    file = io.BytesIO()
-    np.savez_compressed(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-    return file.getvalue()
+class OfTwins(Artifact):
+    """What is made of a finished pruned run and its finished twin."""
+
+    def network(self, sources: Sources) -> Moment:
+        return self.run, sources.finished(self.run, "pruned run").last_epoch
+
+    def beside(self, sources: Sources) -> tuple[Moment, ...]:
+        return (_twin_of(sources, self.run),)
 
 
-def unpacked(content: bytes) -> tuple[dict[str, object], dict[str, np.ndarray]]:
-    """What `packed` was given, the arrays read-only. Raises ValueError on what is none of its files, or damaged."""
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        for array in arrays.values():
-            array.setflags(write=False)
-        return json.loads(arrays.pop("header").tobytes()), arrays
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError, MemoryError) as error:
-        raise ValueError(f"not a stored contest: {error}") from error
-    except (OverflowError, zipfile.BadZipFile, zlib.error, struct.error) as error:
-        raise ValueError(f"not a stored contest: {error}") from error
+@dataclass(frozen=True)
+class ContestOf(OfTwins):
+    """The contest of a pruned run with its twin; its value is a Contest."""
 
+    kind = "contest"
+    doing = "The contest is being held"
+    trains = False
+    run: str
 
-def load(artifacts: Artifacts, key: str) -> Contest | None:
-    """The contest that is kept of a run, None where there is none, or it cannot be read."""
-    content = artifacts.read(key, NAME)
-    try:
-        return None if content is None else from_bytes(content)
-    except ValueError:
-        return None  # damaged, or of another version: it can be held again
+    def label(self, run: StoredRun) -> str:
+        return f"PCA contest of {run.label}"
 
+    def make(self, sources: Sources, known: Any, put: Put, progress: Progress = on) -> None:
+        made = build(twins(sources, self.run), progress)
+        if made is not None:
+            put(made)
 
-def from_bytes(content: bytes) -> Contest:
-    """The Contest in a file's content. Raises ValueError if it is not one."""
-    header, arrays = unpacked(content)
-    try:
+    def pack(self, value: Contest) -> tuple[dict[str, Any], Arrays]:
+        header, arrays = codec.parts(value, but=("layers",))
+        return header | {"layers": [vars(layer) for layer in value.layers]}, arrays
+
+    def unpack(self, header: dict[str, Any], arrays: Arrays) -> Contest:
         kept = [
             Layer(tuple(one["shape"]), tuple(one["live"]), one["rank"], one["nonzero"]) for one in header.pop("layers")
         ]
-        energy = tuple(arrays.pop(f"energy.{place}") for place in range(len(ARMS) * len(kept)))
-        return Contest(layers=tuple(kept), energy=energy, **header, **arrays)
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a stored contest: {error}") from error
+        return Contest(layers=tuple(kept), **header, **codec.joined(arrays))
+
+    @property
+    def old_names(self) -> tuple[str, ...]:
+        return ("contest-v1.npz",)

@@ -7,28 +7,22 @@ real spectrum as it is: a soft threshold (what a nuclear-norm penalty does), a h
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from core import criteria
-from core.claims import spectral_models, standing, verdicts
-from core.claims.spectral_models import Description, Likeness
-from core.masks import random_cuts
-from core.spec import PruningSpec, RunSpec
+from core.claims import random_cuts, spectral_models, standing, verdicts
+from core.claims.random_cuts import Random, RandomCuts
+from core.claims.spectral_models import Likeness
+from core.spec import RunSpec
 from core.statistics import words
 from core.statistics.words import Verdict
 from core.store import Store, StoreError
-from core.store.artifacts import Artifacts
 from core.store.snapshot import Snapshot
 
-VERSION = 1
-NAME = f"random-cuts-v{VERSION}.json"  # among the artifacts, under the run's key
 Draws = tuple[np.ndarray, ...]
-Random = tuple[Description | None, ...]  # per hidden layer; None where the cut changed nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,31 +76,8 @@ def _cut(spec: RunSpec, moment: Snapshot, lines: Sequence[dict[str, Any]], zero:
         after=moment.spectra[-1],
         shapes=tuple(weight.shape for weight in before.weights[:-1]),
         alive=tuple(tuple(int(units.sum()) for units in network.alive()) for network in (before, after)),
-        per=_per(spec, moment.epoch),
+        per=random_cuts.per(spec, moment.epoch),
     )
-
-
-def _per(spec: RunSpec, epoch: int) -> str:
-    """What the cuts of an epoch take: the run's plan says it, a cut by hand where it names a criterion of its own."""
-    by_hand = [cut.criterion for cut in spec.hand_cuts if cut.epoch == epoch and cut.criterion]
-    plan = spec.pruning or PruningSpec()
-    return criteria.get(by_hand[-1] if by_hand else plan.criterion).per
-
-
-def draw(store: Store, spec: RunSpec, key: str, epoch: int) -> Draws:
-    """Singular values after random cuts of the same size as those of `epoch`: per hidden layer `(draws, min(shape))`.
-
-    The same run and epoch give the same draws. Raises StoreError where that moment is not stored.
-    """
-    moment = store.snapshot(key, epoch)
-    rng = np.random.default_rng([spec.seed, epoch])
-    return random_cuts.cuts(moment.before_cut(), moment.state.kept, _per(spec, epoch), rng)
-
-
-def summed_up(cut: Cut, draws: Draws) -> Random:
-    """What `draw` gave for the cut, as the random cut of each layer's Likeness."""
-    found = [spectral_models.compare(*layer) for layer in zip(cut.before, cut.after, draws, strict=True)]
-    return tuple(likeness and likeness.random for likeness in found)
 
 
 def compare(cut: Cut, random: Random | None = None) -> tuple[Likeness | None, ...]:
@@ -118,54 +89,14 @@ def compare(cut: Cut, random: Random | None = None) -> tuple[Likeness | None, ..
     return tuple(one and one.with_random(known) for one, known in zip(found, random, strict=True))
 
 
-def to_bytes(drawn: Mapping[int, Random]) -> bytes:
-    """The random cuts of a finished run, by epoch, as JSON."""
-    cuts = {
-        epoch: [
-            one and {"distance": one.distance, "values": [round(float(v), 6) for v in one.values]} for one in layers
-        ]
-        for epoch, layers in drawn.items()
-    }
-    return json.dumps({"version": VERSION, "cuts": cuts}).encode()
-
-
-def from_bytes(content: bytes, run: Sequence[Cut]) -> dict[int, Random]:
-    """What `to_bytes` wrote, for those of the cuts that it fits. Raises ValueError where it is no such file."""
-    try:
-        stored = json.loads(content)
-        if stored["version"] != VERSION:
-            raise ValueError("it is of another version")
-        read = {int(epoch): tuple(map(_description, layers)) for epoch, layers in stored["cuts"].items()}
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"not the random cuts of a run: {error}") from error
-    found = {cut.epoch: (read[cut.epoch], compare(cut)) for cut in run if cut.epoch in read}
-    return {
-        epoch: random
-        for epoch, (random, real) in found.items()
-        if _sizes(random) == [one and one.soft.values.size for one in real]
-    }
-
-
-def load(artifacts: Artifacts, key: str, run: Sequence[Cut]) -> dict[int, Random] | None:
-    """The random cuts that are kept of a run, None where there are none, or they cannot be read."""
-    content = artifacts.read(key, NAME)
-    try:
-        return None if content is None else from_bytes(content, run)
-    except ValueError:
-        return None  # damaged, or of another version: they can be drawn again
-
-
-def _description(stored: dict[str, Any] | None) -> Description | None:
-    return stored and Description(None, np.asarray(stored["values"], np.float64), float(stored["distance"]))
-
-
-def _sizes(random: Random) -> list[int | None]:
-    return [one and one.values.size for one in random]
+def by_epoch(found: Iterable[RandomCuts | None]) -> dict[int, Random]:
+    """Those random cuts that are there, as models of the real ones."""
+    return {one.epoch: one.random for one in found if one is not None}
 
 
 def verdict(run: Sequence[Cut], drawn: Mapping[int, Random], objection: str | None = None) -> Verdict:
-    """The verdict on the claim over all cuts and layers. `drawn`: by epoch what `summed_up` gave; it waits until every cut
-    has its random ones. objection: why the run is none to judge, where more is known by now than when its cuts were read."""
+    """The verdict on the claim over all cuts and layers. `drawn`: by epoch; it waits until every cut has its random ones.
+    objection: why the run is none to judge, where more is known by now than when its cuts were read."""
     if not run:
         return Verdict(words.UNKNOWN, "This run has no cut yet, so there is nothing to compare.", verdicts.PENALTY)
     objection = run[-1].objection if objection is None else objection

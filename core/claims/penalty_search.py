@@ -7,7 +7,6 @@ run took. The search is on the logarithm of λ and looks at nuclear norms only; 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,17 +16,15 @@ import numpy as np
 from scipy.optimize import brentq
 
 from core import spectra
+from core.artifacts import Arrays, Artifact, Moment, Progress, Put, Sources, on
 from core.network import Network
 from core.spec import PenaltySpec, RunSpec
-from core.store import Store
-from core.store.artifacts import Artifacts
+from core.store import Store, StoredRun
 
-VERSION = 1
-NAME = f"strength-v{VERSION}.json"  # of the result, under the pruned run's key
 TOLERANCE = 0.01  # of the nuclear norm: what counts as the same
 FIRST, FACTOR = 1e-3, 4.0  # where the search begins, and how far it steps until the goal lies between two tries
 WEAKEST, STRONGEST = 1e-7, 1e3
-Progress = Callable[["Search", float], bool]
+Heard = Callable[["Search", float], bool]
 
 
 @dataclass(frozen=True)
@@ -57,31 +54,56 @@ class Search:
     found: int | None = None
     problem: str = ""
 
-    def to_bytes(self) -> bytes:
-        return json.dumps(dataclasses.asdict(self) | {"version": VERSION}, indent=1).encode()
 
+@dataclass(frozen=True)
+class SearchOf(Artifact):
+    """The search beside a finished run; its value is a Search, kept after every try."""
 
-def from_bytes(content: bytes) -> Search:
-    """The Search that `to_bytes` wrote. Raises ValueError if it is none."""
-    try:
-        values: dict[str, Any] = json.loads(content)
-        if values.pop("version") != VERSION:
-            raise ValueError("it is of another version")
-        tries = [dict(one) for one in values.pop("tries")]
-        for one in tries:
-            one["alive"], one["values"] = tuple(one["alive"]), tuple(map(tuple, one["values"]))
-        return Search(**values, tries=tuple(Try(**one) for one in tries))
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"not the result of a search for a penalty's strength: {error}") from error
+    kind = "strength"
+    doing = "λ is being searched for"
+    run: str
 
+    def label(self, run: StoredRun) -> str:
+        return f"search for the penalty beside {run.label}"
 
-def load(artifacts: Artifacts, key: str) -> Search | None:
-    """The search that is kept of a run, None where there is none, or it cannot be read."""
-    content = artifacts.read(key, NAME)
-    try:
-        return None if content is None else from_bytes(content)
-    except ValueError:
-        return None  # damaged, or of another version: it can be searched again
+    def network(self, sources: Sources) -> Moment:
+        return self.run, sources.finished(self.run).last_epoch
+
+    def make(self, sources: Sources, known: Any, put: Put, progress: Progress = on) -> None:
+        told = 0
+
+        def heard(search: Search, share: float) -> bool:
+            nonlocal told
+            if len(search.tries) > told:
+                told = len(search.tries)
+                put(search)
+                sources.own.thin(search.tries[-1].key)  # its start and its end are all that is ever looked at
+            return progress(share)
+
+        found = search(sources, self.run, heard)
+        if found is not None:
+            put(found)
+
+    def whole(self, value: Search) -> bool:
+        return value.found is not None or bool(value.problem)
+
+    def pack(self, value: Search) -> tuple[dict[str, Any], Arrays]:
+        return dataclasses.asdict(value), {}
+
+    def unpack(self, header: dict[str, Any], arrays: Arrays) -> Search:
+        tries = [
+            Try(**one | {"alive": tuple(one["alive"]), "values": tuple(map(tuple, one["values"]))})
+            for one in header.pop("tries")
+        ]
+        return Search(**header, tries=tuple(tries))
+
+    @property
+    def old_names(self) -> tuple[str, ...]:
+        return ("strength-v1.json",)
+
+    def from_old(self, *read: tuple[dict[str, Any], Arrays]) -> Search:
+        [(header, arrays)] = read
+        return self.unpack({name: value for name, value in header["json"].items() if name != "version"}, arrays)
 
 
 def spec_of(pruned: RunSpec, strength: float, epochs: int, every: int | None = None) -> RunSpec:
@@ -106,34 +128,29 @@ def nuclear(network: Network) -> float:
 
 
 def search(
-    store: Store,
-    source: Store,
-    key: str,
-    going: Progress = lambda search, share: True,
-    *,
-    every: int | None = None,
+    sources: Sources, key: str, progress: Heard = lambda search, share: True, *, every: int | None = None
 ) -> Search | None:
-    """Finds λ for the finished run `key` of `source`; the tries are trained into `store`, and found there again.
+    """Finds λ for the finished run `key`; the tries are trained into the sources' own store, and found there again.
 
-    `going` hears the search so far and the share of the try under way, and may answer False: then None comes back. Raises
+    `progress` hears the search so far and the share of the try under way, and may answer False: then None comes back. Raises
     ValueError where the run is not finished or its network diverged.
     """
-    run = source.open(key)
-    if run.spec is None or not run.finished:
-        raise ValueError(run.problem or "this run is not finished: train it to its end, then search for its penalty")
-    goal = nuclear(source.network(key))
+    run = sources.finished(key)
+    goal = nuclear(sources.store(key).network(key))
     state = Search(goal, run.last_epoch, every or PenaltySpec().every)
 
     def attempt(strength: float) -> float:
         """Trains with the strength; the logarithm of its nuclear norm over the goal, 0 within TOLERANCE."""
         nonlocal state
-        made = _made(store, spec_of(run.spec, strength, state.epochs, state.every), lambda share: going(state, share))
+        made = _made(
+            sources.own, spec_of(run.spec, strength, state.epochs, state.every), lambda share: progress(state, share)
+        )
         state = dataclasses.replace(state, tries=(*state.tries, made))
         distance = math.log(max(made.nuclear, 1e-30) / goal) if goal > 0 else math.inf
         if abs(made.nuclear / goal - 1) <= TOLERANCE if goal > 0 else False:
             state = dataclasses.replace(state, found=len(state.tries) - 1)
             distance = 0.0
-        if not going(state, 0.0):
+        if not progress(state, 0.0):
             raise _Ended
         return distance
 
@@ -145,7 +162,7 @@ def search(
         state = dataclasses.replace(
             state, problem=problem or "the search ended between two strengths that jump over the goal"
         )
-    going(state, 1.0)
+    progress(state, 1.0)
     return state
 
 
@@ -182,12 +199,12 @@ def _find(attempt: Callable[[float], float]) -> str:
     return ""
 
 
-def _made(store: Store, spec: RunSpec, going: Callable[[float], bool]) -> Try:
+def _made(store: Store, spec: RunSpec, progress: Callable[[float], bool]) -> Try:
     from core import experiment  # torch is needed only where something is trained
     from core.events import Finished
 
     last = None
-    for event in experiment.run(spec, store, _Steered(going, spec.max_epochs)):
+    for event in experiment.run(spec, store, _Steered(progress, spec.max_epochs)):
         last = event
     if not isinstance(last, Finished):
         raise _Ended
@@ -207,13 +224,13 @@ def _made(store: Store, spec: RunSpec, going: Callable[[float], bool]) -> Try:
 
 
 class _Steered:
-    """Commands of a run that only end it, once `going` answers False."""
+    """Commands of a run that only end it, once `progress` answers False."""
 
-    def __init__(self, going: Callable[[float], bool], epochs: int):
-        self._going, self._epochs = going, epochs
+    def __init__(self, progress: Callable[[float], bool], epochs: int):
+        self._progress, self._epochs = progress, epochs
 
     def during(self, epoch: int, share: float) -> bool:
-        return self._going((epoch - 1 + share) / self._epochs)
+        return self._progress((epoch - 1 + share) / self._epochs)
 
     def between(self, epoch: int, cut: bool) -> bool:
         return True

@@ -7,32 +7,33 @@ the pruned run had besides, cuts and a penalty, they have not.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from core import spectra
+from core.artifacts import Progress, on
 from core.claims import factors, pca
 from core.claims.factors import Factored, Retrained
-from core.claims.pca import ARMS, Pair
+from core.claims.pca import ARMS, Twins
 from core.experiment.training import Trainer
 from core.lowrank import Decomposition
+from core.store import files
 from core.store.snapshot import TrainingState
 
 
-def arms(
-    of: Pair, matching: str, wanted: tuple[str, ...] = ARMS, going: Callable[[float], bool] = lambda share: True
-) -> Iterator[Retrained]:
+def arms(of: Twins, matching: str, wanted: tuple[str, ...] = ARMS, progress: Progress = on) -> Iterator[Retrained]:
     """Trains the wanted reductions at a matching, one after the other; each is told before its training and after every epoch.
 
-    `going` hears the share done, 0..1, and may answer False: then it ends early. Raises ValueError on an unknown matching."""
+    `progress` hears the share done, 0..1, and may answer False: then it ends early. Raises ValueError on an unknown
+    matching."""
     layers = pca.layers(of.pruned)
     ranks = {arm: pca.matched_ranks(layers, matching, arm) for arm in wanted}
     found = pca.decompositions(of.standard, of.data)
     for place, arm in enumerate(wanted):
 
         def still(share: float, place: int = place) -> bool:
-            return going((place + share) / len(wanted))
+            return progress((place + share) / len(wanted))
 
         for one in retrain(of, matching, arm, found[arm], ranks[arm], still):
             yield one
@@ -41,12 +42,12 @@ def arms(
 
 
 def retrain(
-    of: Pair,
+    of: Twins,
     matching: str,
     arm: str,
     decompositions: list[Decomposition],
     ranks: tuple[int, ...],
-    going: Callable[[float], bool] = lambda share: True,
+    progress: Progress = on,
 ) -> Iterator[Retrained]:
     """Trains one reduction; see `arms`."""
     network = factors.factored(of.standard, decompositions, ranks)
@@ -60,7 +61,7 @@ def retrain(
     trainer = Trainer(of.data, [spec], [state], linear=network.linear)
     for done, number in enumerate(epochs):
         for share in trainer.epoch(number):
-            if not going((done + share) / len(epochs)):
+            if not progress((done + share) / len(epochs)):
                 return
         state = trainer.states()[0]
         yield told.now(state)
@@ -83,7 +84,7 @@ def start(network: Factored, adam: bool) -> TrainingState:
 class _Told:
     """What is told of one arm, epoch by epoch."""
 
-    def __init__(self, of: Pair, matching: str, arm: str, ranks: tuple[int, ...], network: Factored):
+    def __init__(self, of: Twins, matching: str, arm: str, ranks: tuple[int, ...], network: Factored):
         self._of, self._matching, self._arm, self._ranks, self._network = of, matching, arm, ranks, network
         self._test: list[float] = []
         self._valid: list[float] = []
@@ -102,7 +103,7 @@ class _Told:
         else:
             self.problem = "its weights became infinite, so its training ended"
         return Retrained(
-            run=self._of.run[0],
+            run=files.bare(self._of.run[0]),
             matching=self._matching,
             arm=self._arm,
             epochs=len(self._of.trained_on),

@@ -1,31 +1,29 @@
-"""A run as a film of its singular values: every stored moment, just before and just after each cut, with what to compare it to.
+"""The singular values of a run through its life: every stored moment, just before and just after each cut, and references.
 
 References for each layer: itself at the start; the bulk of a random matrix of its living size and variance (Marchenko and
-Pastur); and for each cut, random cuts of the same size. For a finished run the film is kept, so that it still has
+Pastur); and for each cut, random cuts of the same size. For a finished run the history is kept, so that it still has
 all epochs when the run itself has been thinned.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from core import spectra
-from core.claims import penalty, standing, verdicts
+from core.artifacts import Arrays, Artifact, Progress, Put, Sources, on
+from core.artifacts import Moment as Source
+from core.artifacts.kept import Artifacts
+from core.claims import standing, verdicts
+from core.claims.random_cuts import FIGURES, RandomCuts, of_cuts
 from core.claims.verdicts import CutOfLayer
-from core.spec import RunSpec
 from core.statistics.words import Verdict
 from core.store import Store
-from core.store.artifacts import Artifacts
 from core.store.snapshot import Glance
 
-FILE = "film-1.npz"  # its name among the artifacts; the number grows when the format changes
-FIGURES = ("rank", "stable_rank", "effective_rank", "spectral", "frobenius", "nuclear")
-MEAN, LEAST, MOST = range(3)
 Log = Sequence[dict[str, Any]]
 Values = tuple[np.ndarray, ...]
 
@@ -47,38 +45,27 @@ class Moment:
 
 
 @dataclass(frozen=True, eq=False)
-class Chance:
-    """What random cuts of the same size as those of `epoch` leave. values: per hidden layer `(3, min(units, inputs))` float32:
-    mean, least and most over the draws. figures: per hidden layer `(draws, 6)` float64, in the order of FIGURES."""
-
-    epoch: int
-    values: Values
-    figures: Values
-
-
-@dataclass(frozen=True, eq=False)
-class Film:
+class History:
     """All that is known of the run's singular values. shapes: `(units, inputs)` per hidden layer. moments: oldest first.
-    chances: by epoch of a cut, those that were worked out so far. objection: why no claim can be judged on the run, "" where it
-    can; it is of the run as it was when the film was shot, and no part of its file."""
+    randoms: by epoch of a cut, the random cuts that were drawn so far. objection: why no claim can be judged on the run, ""
+    where it can; it is of the run as it was when it was read, and neither is kept with it."""
 
     key: str
     shapes: tuple[tuple[int, int], ...] = ()
     moments: tuple[Moment, ...] = ()
-    chances: tuple[Chance, ...] = ()
+    randoms: tuple[RandomCuts, ...] = ()
     objection: str = ""
 
-    def with_chances(self, chances: Sequence[Chance]) -> Film:
-        """The film with further random cuts beside the real ones."""
-        by_epoch = {one.epoch: one for one in (*self.chances, *chances)}
-        return replace(self, chances=tuple(by_epoch[epoch] for epoch in sorted(by_epoch)))
+    def with_randoms(self, randoms: Iterable[RandomCuts | None]) -> History:
+        """The history with these random cuts beside the real ones; None where one is not there yet."""
+        return replace(self, randoms=tuple(one for one in randoms if one is not None))
 
-    def chance(self, epoch: int) -> Chance | None:
+    def random(self, epoch: int) -> RandomCuts | None:
         """What random cuts leave in place of those of `epoch`; None while that is not known."""
-        return next((one for one in self.chances if one.epoch == epoch), None)
+        return next((one for one in self.randoms if one.epoch == epoch), None)
 
     def epochs(self) -> tuple[int, ...]:
-        """The epochs that the film has."""
+        """The epochs that the history has."""
         return tuple(dict.fromkeys(moment.epoch for moment in self.moments))
 
     def cut_epochs(self) -> tuple[int, ...]:
@@ -90,9 +77,9 @@ class Film:
         return [moment for moment in self.moments if moment.epoch == epoch][stage]
 
 
-def shoot(store: Store, key: str, known: Film | None = None) -> Film:
-    """The film of the run as it is now. What `known` already has is not read again; what the run no longer has is kept from it
-    as long as the log still speaks of that very moment. Raises StoreError if there is no such run."""
+def collect(store: Store, key: str, known: History | None = None) -> History:
+    """The history of the run as it is now. What `known` already has is not read again; what the run no longer has is kept from
+    it as long as the log still speaks of that very moment. Raises StoreError if there is no such run."""
     lines = [line for line in store.log(key) if "checksum" in line]
     checksums = {line["epoch"]: line["checksum"] for line in lines}
     old = [moment for moment in (known.moments if known else ()) if checksums.get(moment.epoch) == moment.checksum]
@@ -102,9 +89,7 @@ def shoot(store: Store, key: str, known: Film | None = None) -> Film:
         shapes = glance.shapes
         found += _moments(glance, checksum, alive.get(glance.epoch, ()))
     found.sort(key=lambda moment: (moment.epoch, moment.stage))
-    cut = {moment.epoch for moment in old if moment.stage}
-    chances = tuple(one for one in (known.chances if known else ()) if one.epoch in cut)
-    return Film(key, shapes, tuple(found), chances, standing.objection(store, key))
+    return History(key, shapes, tuple(found), objection=standing.objection(store, key))
 
 
 def _alive_after(log: Log) -> dict[int, list[list[int]]]:
@@ -133,102 +118,64 @@ def _moments(glance: Glance, checksum: int, alive: Sequence[Sequence[int]]) -> l
     return moments
 
 
-def random_cuts(store: Store, spec: RunSpec, key: str, epoch: int) -> Chance:
-    """What random cuts of the same size as those of `epoch` leave; the same for the same run. Takes a second. Raises
-    StoreError where that moment is not stored."""
-    draws = penalty.draw(store, spec, key, epoch)
-    shapes = [weight.shape for weight in store.network(key, epoch).weights[:-1]]
-    values = tuple(np.stack([each.mean(0), each.min(0), each.max(0)]).astype(np.float32) for each in draws)
-    figures = tuple(np.array([_figures(one, shape) for one in each]) for each, shape in zip(draws, shapes, strict=True))
-    return Chance(epoch, values, figures)
+@dataclass(frozen=True)
+class HistoryOf(Artifact):
+    """The singular values of a run through all its moments, kept at its end; its value is a History without random cuts."""
 
+    kind = "spectral-history"
+    doing = "Singular values are being read"
+    trains = False
+    run: str
 
-def _figures(values: np.ndarray, shape: tuple[int, int]) -> list[float]:
-    spectrum = spectra.from_values(values, shape)
-    return [getattr(spectrum, name) for name in FIGURES]
+    def network(self, sources: Sources) -> Source:
+        return self.run, None
 
+    def make(self, sources: Sources, known: Any, put: Put, progress: Progress = on) -> None:
+        put(collect(sources.store(self.run), self.run, known))
 
-def to_bytes(film: Film) -> bytes:
-    """The film's file, an .npz without pickle."""
-    arrays: dict[str, np.ndarray] = {
-        "moments": np.array([(one.epoch, one.stage, one.checksum, bool(one.values)) for one in film.moments], np.int64),
-        "shapes": np.array(film.shapes, np.int64),
-        "live": np.array([one.live for one in film.moments], np.int64),
-        "chances": np.array([one.epoch for one in film.chances], np.int64),
-    }
-    for layer in range(len(film.shapes)):
-        known = [one.values[layer] for one in film.moments if one.values]
-        arrays[f"values_{layer}"] = np.array(known, np.float32)
-        arrays[f"chance_values_{layer}"] = np.array([one.values[layer] for one in film.chances], np.float32)
-        arrays[f"chance_figures_{layer}"] = np.array([one.figures[layer] for one in film.chances], np.float64)
-    file = io.BytesIO()
-    np.savez_compressed(file, key=np.array(film.key), **arrays)
-    return file.getvalue()
+    def pack(self, value: History) -> tuple[dict[str, Any], Arrays]:
+        moments = value.moments
+        arrays = {
+            "moments": np.array([(one.epoch, one.stage, one.checksum, bool(one.values)) for one in moments], np.int64),
+            "live": np.array([one.live for one in moments], np.int64),
+            "shapes": np.array(value.shapes, np.int64),
+        }
+        for layer in range(len(value.shapes)):
+            arrays[f"values_{layer}"] = np.array([one.values[layer] for one in moments if one.values], np.float32)
+        return {}, arrays
 
-
-def from_bytes(content: bytes) -> Film:
-    """The film in a file's content. Raises ValueError if it is not one."""
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+    def unpack(self, header: dict[str, Any], arrays: Arrays) -> History:
         shapes = tuple((int(rows), int(columns)) for rows, columns in arrays["shapes"])
-        layers = range(len(shapes))
         moments, seen = [], 0
         for (epoch, stage, checksum, has), live in zip(arrays["moments"], arrays["live"], strict=True):
-            values = tuple(arrays[f"values_{layer}"][seen] for layer in layers) if has else ()
+            values = tuple(arrays[f"values_{layer}"][seen] for layer in range(len(shapes))) if has else ()
             seen += bool(has)
             widths = tuple((int(rows), int(columns)) for rows, columns in live)
             moments.append(Moment(int(epoch), int(stage), values, widths, int(checksum)))
-        chances = [
-            Chance(
-                int(epoch),
-                tuple(arrays[f"chance_values_{layer}"][place] for layer in layers),
-                tuple(arrays[f"chance_figures_{layer}"][place] for layer in layers),
-            )
-            for place, epoch in enumerate(arrays["chances"])
-        ]
-        return Film(str(arrays["key"]), shapes, tuple(moments), tuple(chances))
-    except Exception as error:  # whatever a damaged zip archive makes NumPy raise
-        raise ValueError(f"not a film of a run: {error}") from error
+        return History(self.run, shapes, tuple(moments))
+
+    @property
+    def old_names(self) -> tuple[str, ...]:
+        return ("film-1.npz",)
 
 
-def load(artifacts: Artifacts, key: str) -> Film | None:
-    """The film that is kept; None where there is none, or where it cannot be read."""
-    content = artifacts.read(key, FILE)
-    try:
-        found = from_bytes(content) if content else None
-    except ValueError:
-        return None
-    return found if found and found.key == key else None
+def judged(artifacts: Artifacts, sources: Sources, key: str) -> History:
+    """The run's history with what is kept of it, and those random cuts that are kept. Raises StoreError if there is no such
+    run."""
+    found = collect(sources.store(key), key, artifacts.get(HistoryOf(key), sources))
+    return found.with_randoms(artifacts.get(one, sources) for one in of_cuts(key, found.cut_epochs()))
 
 
-def keep(store: Store, artifacts: Artifacts, key: str) -> Film:
-    """The film of the run, kept where it holds more than what is kept. Raises StoreError where it cannot be
-    written."""
-    known = load(artifacts, key)
-    film = shoot(store, key, known)
-    put(artifacts, film, known)
-    return film
-
-
-def put(artifacts: Artifacts, film: Film, known: Film | None) -> None:
-    """Keeps the film unless it holds no more than the `known` one that is kept."""
-    if known is None or [m.checksum for m in known.moments] != [m.checksum for m in film.moments]:
-        artifacts.write(film.key, FILE, to_bytes(film))
-    elif len(known.chances) < len(film.chances):
-        artifacts.write(film.key, FILE, to_bytes(film))
-
-
-def of_cut(film: Film, epoch: int) -> list[CutOfLayer]:
+def of_cut(history: History, epoch: int) -> list[CutOfLayer]:
     """The layers that the cuts of `epoch` made narrower, beside random cuts; [] while those are not known."""
-    known = film.chance(epoch)
+    known = history.random(epoch)
     if known is None:
         return []
-    before, after, found = film.at(epoch, 0), film.at(epoch), []
+    before, after, found = history.at(epoch, 0), history.at(epoch), []
     for layer, (live_out, live_in) in enumerate(after.live):
         if (live_out, live_in) == before.live[layer] or not live_out:
             continue  # as wide as before, or gone altogether: neither has a rank to speak about
-        now = spectra.from_values(after.values[layer], film.shapes[layer])
+        now = spectra.from_values(after.values[layer], history.shapes[layer])
         stable, effective = (known.figures[layer][:, FIGURES.index(name)] for name in ("stable_rank", "effective_rank"))
         found.append(
             CutOfLayer(layer, now.rank, live_out, live_in, now.stable_rank, now.effective_rank, stable, effective)
@@ -236,29 +183,28 @@ def of_cut(film: Film, epoch: int) -> list[CutOfLayer]:
     return found
 
 
-def verdict(film: Film, objection: str = "") -> Verdict | None:
-    """Whether the cuts leave lower rank than the live width and random cuts explain; None while a random cut is missing.
-    objection: why the run is none to judge, of a film that was read and not shot, which cannot know."""
-    objection = objection or film.objection
-    if lacking(film) and not objection:
+def verdict(history: History) -> Verdict | None:
+    """Whether the cuts leave lower rank than the live width and random cuts explain; None while a random cut is missing."""
+    if lacking(history) and not history.objection:
         return None
-    return verdicts.low_rank([layer for epoch in film.cut_epochs() for layer in of_cut(film, epoch)], objection)
+    cases = [layer for epoch in history.cut_epochs() for layer in of_cut(history, epoch)]
+    return verdicts.low_rank(cases, history.objection)
 
 
-def lacking(film: Film) -> list[int]:
+def lacking(history: History) -> list[int]:
     """The epochs of cuts beside which no random cuts stand yet."""
-    return [epoch for epoch in film.cut_epochs() if film.chance(epoch) is None]
+    return [epoch for epoch in history.cut_epochs() if history.random(epoch) is None]
 
 
-def waiting(film: Film) -> str:
+def waiting(history: History) -> str:
     """How many of the random cuts are there, as a sentence."""
-    cuts = len(film.cut_epochs())
-    return f"Random cuts of the same size are being worked out: {cuts - len(lacking(film))} of {cuts} cuts."
+    cuts = len(history.cut_epochs())
+    return f"Random cuts of the same size are being worked out: {cuts - len(lacking(history))} of {cuts} cuts."
 
 
-def missing(film: Film, log: Log) -> str:
-    """Which epochs of the run the film lacks, as a sentence; "" where it lacks none."""
-    there = set(film.epochs())
+def missing(history: History, log: Log) -> str:
+    """Which epochs of the run the history lacks, as a sentence; "" where it lacks none."""
+    there = set(history.epochs())
     lost = sorted({line["epoch"] for line in log if "checksum" in line} - there)
     if not lost:
         return ""

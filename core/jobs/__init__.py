@@ -19,7 +19,8 @@ from dataclasses import replace
 from typing import Any
 
 from core import datasets
-from core.atlas import Choice
+from core.artifacts import Artifact, Sources, plain
+from core.artifacts.kept import Artifacts
 from core.datasets.places import cannot_write
 from core.jobs import processes, turns
 from core.jobs.job import Job, after
@@ -27,21 +28,14 @@ from core.jobs.processes import Forked
 from core.jobs.turns import Work
 from core.spec import RunSpec
 from core.store import Store, branching
-from core.store.artifacts import Artifacts
 
 ABSENT_SECONDS = 30.0  # an owner whose browser was not seen for so long may be replaced
 WATCHED_SECONDS = 10.0
-MOST_EPOCHS_ON = 50
 ANSWER_SECONDS = 0.25  # how long a command waits for its worker's answer; it is obeyed either way
 
 
 class JobError(ValueError):
     """The board refuses; the text says why and what to do."""
-
-
-def atlas_key(choice: Choice) -> str:
-    """The key of the job that builds an atlas."""
-    return f"atlas-{choice.run}-{choice.name}"
 
 
 def _need_torch(what: str) -> None:
@@ -53,12 +47,12 @@ def _need_torch(what: str) -> None:
 
 
 class JobBoard:
-    """Starts, queues, steers and reports work on the store in `root`. At most PRUNING_MAX_WORKERS (default: cores − 1, at
-    least 1) processes run at once."""
+    """Starts, queues, steers and reports work on the store in `root`; artifacts are also read in roots `behind` it. At most
+    PRUNING_MAX_WORKERS (default: cores − 1, at least 1) processes run at once."""
 
-    def __init__(self, root: str | os.PathLike = "cache"):
+    def __init__(self, root: str | os.PathLike = "cache", behind: Sequence[str | os.PathLike] = ()):
         self.store = Store(root)
-        self.artifacts = Artifacts(root)
+        self.artifacts, self._behind = Artifacts(root, *behind), [str(one) for one in behind]
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)  # notified when a worker has said something
         self._work: list[Work] = []
@@ -163,27 +157,28 @@ class JobBoard:
         job = Job(f"download-{dataset}", "download", owner, f"download of {dataset}")
         return self._add(job, {"task": "download", "dataset": dataset, "root": str(self.store.root)})
 
-    def build(self, source: Store, choices: Sequence[Choice], owner: str, *, key: str | None = None) -> Job:
-        """Starts building the atlases that are not there, or joins; the job is that of the first choice unless it is given a
-        `key`. Raises ValueError on a run that cannot be opened."""
-        first = choices[0]
-        label = f"atlas of {source.open(first.run).label}"
-        values = [vars(choice) for choice in choices]
-        return self.work("atlas", key or atlas_key(first), label, owner, source, choices=values)
+    def make(self, wanted: Sequence[Artifact], sources: Sources, owner: str, *, key: str | None = None) -> Job:
+        """Starts making the artifacts that are not whole, or joins the live job `key`, that of the first unless given. Raises
+        ValueError where a network that one of them is made of is missing."""
+        first = wanted[0]
+        label = first.label(sources.open(first.run))
+        runs = {run for one in wanted for run, _ in one.made_of(sources)}
+        told = {
+            "artifacts": [plain(one) for one in wanted],
+            "sources": {run: str(sources.store(run).root) for run in sorted(runs)},
+            "behind": self._behind,
+        }
+        return self.work("artifacts", key or first.job, label, owner, kind=first.kind, trains=first.trains, **told)
 
-    def train_on(self, source: Store, choice: Choice, epochs: int, owner: str) -> Job:
-        """Starts the curve "cut once, then `epochs` epochs of training", or joins. Raises ValueError on what cannot be."""
-        if isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= MOST_EPOCHS_ON:
-            raise JobError(f"{epochs!r} epochs of training after each cut are not possible: give 1..{MOST_EPOCHS_ON}")
-        key, label = f"{atlas_key(choice)}-then-{epochs}", f"training on after cuts of {source.open(choice.run).label}"
-        return self.work("retrain", key, label, owner, source, choice=vars(choice), epochs=epochs)
-
-    def work(self, task: str, key: str, label: str, owner: str, source: Store, **values: Any) -> Job:
-        """Starts what `core.jobs.worker` names `task` on what is in `source`, or joins the live job `key`. One job of each task
-        works at a time, beside the runs that train. `values`: plain JSON for the task."""
-        _need_torch("this cannot be computed")
-        told = {"task": task, "key": key, "root": str(self.store.root), "source": str(source.root)} | values
-        return self._add(Job(key, task, owner, label), told)
+    def work(
+        self, task: str, key: str, label: str, owner: str, *, kind: str = "", trains: bool = True, **values: Any
+    ) -> Job:
+        """Starts what `core.jobs.worker` names `task`, or joins the live job `key`. One job of each kind works at a time,
+        beside the runs that train. `trains`: it needs PyTorch. `values`: plain JSON for the task."""
+        if trains:
+            _need_torch("this cannot be computed")
+        told = {"task": task, "key": key, "root": str(self.store.root)} | values
+        return self._add(Job(key, kind or task, owner, label), told)
 
     def command(self, key: str, visitor: str, command: str, **values: Any) -> None:
         """Sends one command to the worker of `key`. Raises JobError if it is not live or not this visitor's."""

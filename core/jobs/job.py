@@ -55,6 +55,8 @@ def after(job: Job, said: dict[str, Any]) -> Job:
         return replace(job, epoch=said["epoch"], share=said["share"])
     if kind == "epoch":
         return replace(job, epoch=said["epoch"], share=1.0)
+    if kind == "made":
+        return replace(job, epoch=said["number"])
     if kind == "key":
         return replace(job, key=said["key"], parent=job.key, trail=(*job.trail, job.key))
     if kind == "notice":

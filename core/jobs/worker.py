@@ -10,6 +10,7 @@ is gone, and the worker stops at once: what is stored is stored, and the run can
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import queue
@@ -17,11 +18,14 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.gates import LOOK_SECONDS, Gate
 from core.jobs import steering
 from core.jobs.steering import Steering
+
+if TYPE_CHECKING:
+    from core.artifacts import Artifact
 
 NICE = 10
 
@@ -29,11 +33,12 @@ NICE = 10
 def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """One run, and the branches that people make of it on the way. Raises what experiment.run raises."""
     from core import experiment
-    from core.claims import spectral_history
+    from core.artifacts import Sources
+    from core.artifacts.kept import Artifacts
+    from core.claims.spectral_history import HistoryOf
     from core.events import Finished, Notice
     from core.spec import RunSpec
     from core.store import Store, branching
-    from core.store.artifacts import Artifacts
 
     store = Store(task["root"])
     spec = RunSpec.from_dict(task["spec"])
@@ -53,8 +58,8 @@ def run_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
                 say("notice", text=event.text)
         if steer.prune_to is None or steer.stopping:
             if isinstance(last, Finished):
-                with contextlib.suppress(ValueError):  # the run is whole without its film, which can be made again
-                    spectral_history.keep(store, Artifacts(task["root"]), spec.key())
+                with contextlib.suppress(ValueError):  # the run is whole without it, and it can be made again
+                    Artifacts(task["root"]).ensure(HistoryOf(spec.key()), Sources(store))
                 say("done", reason=last.reason)
             else:
                 say("stopped", epoch=last.epoch)
@@ -96,7 +101,7 @@ def download_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
         say("done", reason=f"{task['dataset']} is downloaded")
 
 
-class _Going:
+class _Progress:
     """For a piece of work that only says how far it is: hears the share done of the piece under way, answers whether to go on.
     Once it has said no it keeps to it. done: how many pieces are done, of how many. made: so many results are there; the gate
     of the job `key`, if it has one, lets no more be made than it says."""
@@ -125,114 +130,46 @@ class _Going:
             self._say("done", reason=reason)
 
 
-def atlas_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
-    """Atlases of one stored network, one after the other; what is there already is left as it is."""
-    from core.atlas import Choice, kept, surveys
-    from core.store import Store
-    from core.store.artifacts import Artifacts
+def artifacts_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
+    """Artifacts, one after the other; what is whole already is left as it is. What is made of each so far is kept at once."""
+    from core.artifacts import Sources, asked
+    from core.artifacts.kept import Artifacts
+    from core.claims import kinds  # noqa: F401  so that all are known
+    from core.store import Store, files
 
-    store, artifacts = Store(task["source"]), Artifacts(task["root"], of=task["source"])
-    choices = [choice for choice in (Choice(**values) for values in task["choices"]) if not kept.has(artifacts, choice)]
-    going = _Going(inbox, say, len(choices), key=task.get("key"))
+    sources = Sources(
+        Store(task["root"]), {run: Store(root, ships=run != files.bare(run)) for run, root in task["sources"].items()}
+    )
+    artifacts = Artifacts(task["root"], *task["behind"])
+    wanted = [one for one in map(asked, task["artifacts"]) if not artifacts.there(one, sources)]
+    going = _Progress(inbox, say, len(wanted), key=task.get("key"))
     say("state", state="building", epoch=0)
-    for choice in choices:
-        made = surveys.survey(store, choice, going)
-        if made is None:
+
+    def put(one: Artifact, value: Any) -> None:
+        artifacts.put(one, sources, value)
+        if artifacts.get(one, sources) is None:
+            raise ValueError("what was made cannot be read back from cache/atlases: look whether that disk is sound")
+        going.made += 1
+        say("made", number=going.made)
+
+    for one in wanted:
+        one.make(sources, artifacts.get(one, sources), functools.partial(put, one), going)
+        if going.stopped:
             break
-        kept.put(artifacts, made)
-        going.done = going.made = going.done + 1
-        say("epoch", epoch=going.done, cut=False)
-    artifacts.keep_within(Store(task["root"]).quota)
-    going.end("the atlases are built")
-
-
-def retrain_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
-    """The curve "cut once, then n epochs of training", point by point."""
-    from core.atlas import TRAINED_ON, Choice, kept, surveys
-    from core.store import Store
-    from core.store.artifacts import Artifacts
-
-    store, artifacts = Store(task["source"]), Artifacts(task["root"], of=task["source"])
-    choice, epochs = Choice(**task["choice"]), task["epochs"]
-    there = {point.percent for point in kept.points(artifacts, choice, epochs)}
-    left = tuple(percent for percent in TRAINED_ON if percent not in there)
-    say("state", state="building", epoch=0)
-    going = _Going(inbox, say, key=task.get("key"))
-    for number, point in enumerate(surveys.points(store, choice, epochs, left, going), start=1):
-        kept.add_point(artifacts, choice, epochs, point)
-        going.made = number
-        say("epoch", epoch=number, cut=False)
-    going.end("the curve is complete")
-
-
-def contest_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
-    """The PCA contest of a pruned run and its twin."""
-    from core.claims import pca
-    from core.store import Store
-    from core.store.artifacts import Artifacts
-
-    say("state", state="building", epoch=0)
-    both = pca.pair(Store(task["source"]), task["run"], Store(task["twin_source"]))
-    going = _Going(inbox, say, key=task.get("key"))
-    made = pca.build(both, going)
-    if made is not None:
-        artifacts = Artifacts(task["root"], of=task["source"])
-        artifacts.write(task["run"], pca.NAME, made.to_bytes())
-        artifacts.keep_within(Store(task["root"]).quota)
-    going.end("the contest is held")
-
-
-def factors_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
-    """The reductions of a contest at one matching, trained on with their rank held; what is complete is left as it is."""
-    from core.claims import factors, pca, retraining
-    from core.store import Store
-    from core.store.artifacts import Artifacts
-
-    artifacts, run, matching = Artifacts(task["root"], of=task["source"]), task["run"], task["matching"]
-    say("state", state="building", epoch=0)
-    both = pca.pair(Store(task["source"]), run, Store(task["twin_source"]))
-    left = tuple(arm for arm in pca.ARMS if not factors.complete(artifacts.read(run, factors.name(matching, arm))))
-    going = _Going(inbox, say, key=task.get("key"))
-    for number, one in enumerate(retraining.arms(both, matching, left, going), start=1):
-        artifacts.write(run, factors.name(matching, one.arm), one.to_bytes())
-        going.made = number
-    going.end("the reductions are trained on")
-
-
-def strength_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
-    """The penalty whose network ends with a pruned run's nuclear norm: every try is kept as soon as it is made."""
-    from core.claims import penalty_search
-    from core.store import Store
-    from core.store.artifacts import Artifacts
-
-    store, artifacts = Store(task["root"]), Artifacts(task["root"], of=task["source"])
-    hears = _Going(inbox, say, key=task.get("key"))
-
-    def going(search: penalty_search.Search, share: float) -> bool:
-        if len(search.tries) > hears.made:
-            hears.made = len(search.tries)
-            artifacts.write(task["run"], penalty_search.NAME, search.to_bytes())
-            store.thin(search.tries[-1].key)  # its start and its end are all that is ever looked at
-            say("epoch", epoch=hears.made, cut=False)
-        return hears(share)
-
-    say("state", state="building", epoch=0)
-    found = penalty_search.search(store, Store(task["source"]), task["run"], going)
-    if found is not None:
-        artifacts.write(task["run"], penalty_search.NAME, found.to_bytes())
-        artifacts.keep_within(store.quota)
-    hears.end("the search for λ is over")
+        going.done += 1
+    artifacts.keep_within(sources.own.quota)
+    going.end("all that was asked for is made")
 
 
 def sweep_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     """Runs of several arms and seeds on all cores; each is a kept row as soon as it ends, one that failed too."""
+    from core.artifacts.kept import Artifacts
     from core.judge import study
     from core.judge.study import Study
     from core.store import Store
-    from core.store.artifacts import Artifacts
 
     asked = Study.from_dict(task["study"])
-    hears, lock, share = _Going(inbox, say), threading.Lock(), 0.0
+    hears, lock, share = _Progress(inbox, say), threading.Lock(), 0.0
 
     def going() -> bool:  # asked by the thread of every lane
         with lock:
@@ -249,11 +186,7 @@ def sweep_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
 TASKS = {
     "run": run_task,
     "download": download_task,
-    "atlas": atlas_task,
-    "retrain": retrain_task,
-    "contest": contest_task,
-    "factors": factors_task,
-    "strength": strength_task,
+    "artifacts": artifacts_task,
     "sweep": sweep_task,
 }
 

@@ -20,15 +20,17 @@ import numpy as np
 
 from core import collapse, criteria, datasets, spectra
 from core.arithmetic import UNRECORDED
-from core.claims import factors, pca, spectral_history, standing
+from core.artifacts import Artifact, Sources
+from core.artifacts.kept import Artifacts
+from core.claims import pca, random_cuts, reductions, spectral_history
 from core.claims import penalty as penalties
+from core.claims.spectral_history import HistoryOf
 from core.datasets import Dataset
 from core.judge import questions
 from core.judge.questions import FRESH_EPOCHS, FRESH_TARGET, METHOD, Row, Setting
 from core.spec import BASELINES, PruningSpec, RunSpec
 from core.statistics.mcnemar import REDUCTIONS, RETRAINED
 from core.store import Store, StoreError
-from core.store.artifacts import Artifacts
 from core.sweep import outcomes
 
 FILE = Path(__file__).parents[1] / "data" / "results" / "runs.csv"
@@ -115,7 +117,7 @@ def row(store: Store, artifacts: Artifacts, arm: str, spec: RunSpec, setting: Se
         "cuts": _cuts(store, key, spec),
         "constant": "" if answer is None else collapse.in_words(answer, data.class_names),
     }
-    made |= _judged(store, artifacts, key, spec) | _reduced(artifacts, key, data.y_test)
+    made |= _judged(store, artifacts, key, spec) | _reduced(store, artifacts, key, data.y_test)
     versions = ", ".join(f"{name} {number}" for name, number in sorted(done["versions"].items()))
     device = " ".join(str(done[name]) for name in ("device", "device_name", "number_type"))
     source = {"device": device, "versions": f"{versions}, engine {done['engine']}"}
@@ -142,28 +144,30 @@ def _after_the_last_cut(store: Store, key: str, data: Dataset) -> float | str:
 
 
 def _judged(store: Store, artifacts: Artifacts, key: str, spec: RunSpec) -> Row:
-    made = spectral_history.load(artifacts, key)
-    if made is None or spec.pruning is None or spectral_history.lacking(made):
+    if spec.pruning is None:
         return {"low_rank": "", "penalty": ""}
-    verdict = spectral_history.verdict(made, standing.objection(store, key))
+    history = spectral_history.judged(artifacts, Sources(store), key)
+    if spectral_history.lacking(history):
+        return {"low_rank": "", "penalty": ""}
     cuts = penalties.cuts(store, spec, key)
-    drawn = penalties.load(artifacts, key, cuts)  # the page on low rank keeps a film without them
-    penalty = "" if drawn is None or len(drawn) < len(cuts) else penalties.verdict(cuts, drawn).word
-    return {"low_rank": verdict.word, "penalty": penalty}
+    return {
+        "low_rank": spectral_history.verdict(history).word,
+        "penalty": penalties.verdict(cuts, penalties.by_epoch(history.randoms)).word,
+    }
 
 
-def _reduced(artifacts: Artifacts, key: str, labels: np.ndarray) -> Row:
+def _reduced(store: Store, artifacts: Artifacts, key: str, labels: np.ndarray) -> Row:
     found: Row = {name.replace("-", "_"): "" for name in REDUCED}
-    held = pca.load(artifacts, key)
+    sources = Sources(store)
+    held = artifacts.get(pca.ContestOf(key), sources)
     if held is None:
         return found
     right = held.right(labels, "rank")
-    for arm in pca.ARMS:
-        found[arm] = round(100 * float(right[arm].mean()), 2)
-        trained = artifacts.read(key, factors.name("rank", arm))
-        if factors.complete(trained):
-            answers = factors.from_bytes(trained).answers
-            found[f"{arm}{RETRAINED}".replace("-", "_")] = round(100 * float(np.mean(answers == labels)), 2)
+    for one in reductions.of_matching(key, "rank"):
+        found[one.arm] = round(100 * float(right[one.arm].mean()), 2)
+        if artifacts.there(one, sources):
+            answers = artifacts.get(one, sources).answers
+            found[f"{one.arm}{RETRAINED}".replace("-", "_")] = round(100 * float(np.mean(answers == labels)), 2)
     return found
 
 
@@ -236,16 +240,27 @@ def _trained(store: Store, wanted: list[tuple[str, RunSpec]], jobs: int) -> list
 
 
 def _pieces(store: Store, there: list[tuple[str, RunSpec]], *, contests: bool) -> Iterator[Callable[[], None]]:
-    from core.claims import pieces  # needs torch, which whoever only reads the rows has not
-
-    root = str(store.root)
     for arm, spec in there:
-        if arm == METHOD and contests:
-            yield joblib.delayed(pieces.hold_contest)(root, spec.key())
-            for reduction in pca.ARMS:
-                yield joblib.delayed(pieces.retrain)(root, spec.key(), "rank", reduction)
-        if arm in JUDGED:
-            yield joblib.delayed(pieces.draw_random_cuts)(root, spec.key())
+        for group in of_claims(store, arm, spec, contests=contests):
+            yield joblib.delayed(ensure)(str(store.root), group)
+
+
+def of_claims(store: Store, arm: str, spec: RunSpec, *, contests: bool = True) -> list[list[Artifact]]:
+    """What claims 2 to 4 need of a run, in groups that are made one after the other, each in any process."""
+    key, found = spec.key(), []
+    if arm == METHOD and contests:
+        found += [[one] for one in (pca.ContestOf(key), *reductions.of_matching(key, "rank"))]
+    if arm in JUDGED:
+        epochs = dict.fromkeys(line["epoch"] for line in store.log(key) if line["kind"] == "Pruned")
+        found.append([HistoryOf(key), *random_cuts.of_cuts(key, list(epochs))])
+    return found
+
+
+def ensure(root: str, wanted: Sequence[Artifact]) -> None:
+    """Makes what is not there of the runs in the store in `root`, in this process. Raises ValueError where it cannot be."""
+    artifacts, sources = Artifacts(root), Sources(Store(root))
+    for one in wanted:
+        artifacts.ensure(one, sources)
 
 
 def _work(work: list[Any], jobs: int) -> None:

@@ -14,13 +14,14 @@ from typing import Any
 
 import joblib
 
+from core.artifacts import Artifact
+from core.artifacts.kept import Artifacts
 from core.claims import pca
 from core.judge import questions, results
 from core.judge.questions import ACHIEVED, METHOD, NEAR, Row, Setting
 from core.spec import RunSpec
 from core.statistics import Rule
 from core.store import Store
-from core.store.artifacts import Artifacts
 from core.sweep import QUICK, outcomes
 
 FILE = "runs-v2.json"
@@ -280,7 +281,7 @@ class _Collection:
         self.of_pieces = len(work)
         yield self.now()
         done = joblib.Parallel(self.n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")(
-            joblib.delayed(_piece)(place, name, arguments) for place, name, arguments in work if self.going()
+            joblib.delayed(_piece)(place, str(self.store.root), group) for place, group in work if self.going()
         )
         for place, problem in done:
             self.pieces += 1
@@ -291,19 +292,16 @@ class _Collection:
                 )
             yield self.now()
 
-    def _work(self) -> Iterator[tuple[Place, str, tuple]]:
-        """By the name of a function of `pieces`. A contest comes before the reductions that it is about."""
-        root = str(self.store.root)
-        mine = [(place, self.specs[place].key()) for place in self.wanted if place in self.specs]
-        for place, key in mine:
-            if place[1] in results.JUDGED:
-                yield place, "draw_random_cuts", (root, key)
-        for place, key in mine:
-            twin = (place[0], results.NO_PRUNING, place[2])
-            if place[1] == METHOD and twin in self.specs:
-                yield place, "hold_contest", (root, key)
-                for reduction in pca.ARMS:
-                    yield place, "retrain", (root, key, "rank", reduction)
+    def _work(self) -> Iterator[tuple[Place, list[Artifact]]]:
+        """What claims 2 to 4 need. A contest comes before the reductions that it is about."""
+        mine = [place for place in self.wanted if place in self.specs]
+        for contests in (False, True):
+            for place in mine:
+                ratio, arm, seed = place
+                if contests and (ratio, results.NO_PRUNING, seed) not in self.specs:
+                    continue
+                both = results.of_claims(self.store, arm, self.specs[place])
+                yield from ((place, group) for group in both if isinstance(group[0], pca.OfTwins) == contests)
 
 
 def _adjusted(spec: RunSpec, wanted: float, tried: list[tuple[float, float]]) -> RunSpec:
@@ -318,12 +316,10 @@ def _adjusted(spec: RunSpec, wanted: float, tried: list[tuple[float, float]]) ->
     return replace(spec, pruning=replace(spec.pruning, ratio=round(min(0.99, max(0.0, ratio)), 6)))
 
 
-def _piece(place: Place, name: str, arguments: tuple) -> tuple[Place, str | None]:
-    """In a process of its own: the piece of work, or in a sentence why it cannot be done."""
-    from core.claims import pieces  # needs torch
-
+def _piece(place: Place, root: str, group: list[Artifact]) -> tuple[Place, str | None]:
+    """In a process of its own: makes what is asked for, or says in a sentence why it cannot be."""
     try:
-        getattr(pieces, name)(*arguments)
+        results.ensure(root, group)
     except ValueError as error:
         return place, str(error)
     return place, None

@@ -40,7 +40,7 @@ class Overlap:
         """|A ∩ B| / |A ∪ B|, 0..1, in one hidden layer (from 0), or in all of them taken together; None where neither cuts."""
         return _index(*(sum(self._of(counts, layer)) for counts in (self.first, self.second, self.shared)))
 
-    def chance(self, layer: int | None = None) -> float | None:
+    def expected(self, layer: int | None = None) -> float | None:
         """What random cuts of the same sizes and kind share: E / (a + b − E) with E = a·b / n; None where neither cuts.
 
         The random cut: the second one with the neurons of the layer in another order, and those of the layer before (its

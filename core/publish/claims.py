@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ import joblib
 import numpy as np
 
 from core import spectra
+from core.artifacts import Artifact, Sources
+from core.artifacts.kept import Artifacts
 from core.claims import (
-    factors,
     pca,
     penalty,
     penalty_search,
-    pieces,
+    random_cuts,
+    reductions,
     spectral_history,
     spectral_models,
     standing,
@@ -29,11 +31,11 @@ from core.claims import (
 )
 from core.datasets import load
 from core.events import EpochEnded, Finished
+from core.judge import results
 from core.network import Network
 from core.publish.tables import arguments, joined
 from core.spec import PruningSpec, RunSpec
 from core.store import Store
-from core.store.artifacts import Artifacts
 from core.sweep import run_many
 from core.views import pca as pca_view
 
@@ -51,13 +53,14 @@ def specs(dataset: str, seed: int, ratio: float, rounds: int) -> dict[str, RunSp
     return runs | {"no pruning": pca.twin(runs[METHOD])}
 
 
-def _work(root: str, groups: list[dict[str, RunSpec]]) -> list[Callable[[], None]]:
-    """All pieces, the longest first."""
+def _work(store: Store, groups: list[dict[str, RunSpec]]) -> list[list[Artifact]]:
+    """All that is to be made, the longest first."""
     keys = [runs[METHOD].key() for runs in groups]
-    work = [joblib.delayed(pieces.search_strength)(root, key) for key in keys]
-    work += [joblib.delayed(pieces.retrain)(root, key, m, a) for key in keys for m in pca.MATCHINGS for a in pca.ARMS]
-    work += [joblib.delayed(pieces.hold_contest)(root, key) for key in keys]
-    return work + [joblib.delayed(pieces.draw_random_cuts)(root, runs[arm].key()) for runs in groups for arm in ARMS]
+    work: list[list[Artifact]] = [[penalty_search.SearchOf(key)] for key in keys]
+    work += [[one] for key in keys for matching in pca.MATCHINGS for one in reductions.of_matching(key, matching)]
+    work += [[pca.ContestOf(key)] for key in keys]
+    of_cuts = [(results.JUDGED[0], runs[arm]) for runs in groups for arm in ARMS]
+    return work + [group for arm, spec in of_cuts for group in results.of_claims(store, arm, spec, contests=False)]
 
 
 # -- the rows --------------------------------------------------------------------------------------------------------
@@ -67,7 +70,7 @@ def low_rank_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) 
     """Claim 2: per arm, the rank beside the live width and beside random cuts of the same size, and after retraining."""
     for arm in ARMS:
         spec, key = runs[arm], runs[arm].key()
-        made = spectral_history.load(artifacts, key)
+        made = spectral_history.judged(artifacts, Sources(store), key)
         network, final = store.network(key), store.events(key)[-1]
         cases = [case for epoch in made.cut_epochs() for case in spectral_history.of_cut(made, epoch)]
         last = made.at(made.cut_epochs()[-1])
@@ -75,7 +78,7 @@ def low_rank_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) 
             **_named(spec, arm),
             "test_accuracy": _percent(final.test_accuracy),
             "zero": _percent(network.sparsity()),
-            "verdict": spectral_history.verdict(made, standing.objection(store, key)).word,
+            "verdict": spectral_history.verdict(made).word,
             "lower": sum(bool(case.signs) for case in cases),
             "cases": len(cases),
             "effective_to_random": _mean_ratio([(case.effective, case.random_effective.mean()) for case in cases]),
@@ -94,12 +97,11 @@ def low_rank_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) 
 def contest_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) -> Iterator[Row]:
     """Claim 3: per matching and arm, ranks, stored numbers, and accuracy without and with retraining."""
     spec, key = runs[METHOD], runs[METHOD].key()
-    made = pca.from_bytes(artifacts.read(key, pca.NAME))
+    sources = Sources(store)
+    made = artifacts.get(pca.ContestOf(key), sources)
     labels = load(spec.dataset).y_test
     for matching in pca.MATCHINGS:
-        after = {
-            (matching, arm): factors.from_bytes(artifacts.read(key, factors.name(matching, arm))) for arm in pca.ARMS
-        }
+        after = {(matching, one.arm): artifacts.get(one, sources) for one in reductions.of_matching(key, matching)}
         unfit = standing.of_pair(store, key, store, pca.twin(spec).key())
         verdict = pca_view.verdict(made, after, labels, matching, unfit)
         right = made.right(labels, matching)
@@ -131,7 +133,8 @@ def penalty_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) -
     for arm in ARMS:
         spec, key = runs[arm], runs[arm].key()
         cuts = penalty.cuts(store, spec, key)
-        drawn = penalty.from_bytes(artifacts.read(key, penalty.NAME), cuts)
+        randoms = random_cuts.of_cuts(key, [cut.epoch for cut in cuts])
+        drawn = penalty.by_epoch(artifacts.get(one, Sources(store)) for one in randoms)
         found = [one for cut in cuts for one in penalty.compare(cut, drawn[cut.epoch]) if one is not None]
         like = [verdicts.like_a_penalty(one) for one in found]
         unexplained = {
@@ -151,7 +154,7 @@ def penalty_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) -
 def strength_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) -> Iterator[Row]:
     """Claim 4, second half: the network whose penalty ends with the pruned one's nuclear norm, beside the pruned one."""
     spec, key = runs[METHOD], runs[METHOD].key()
-    found = penalty_search.from_bytes(artifacts.read(key, penalty_search.NAME))
+    found = artifacts.get(penalty_search.SearchOf(key), Sources(store))
     pruned, final = store.network(key), store.events(key)[-1]
     row = _named(spec, METHOD) | {"goal": round(found.goal, 2), "tries": len(found.tries), "problem": found.problem}
     row |= {"pruned_accuracy": _percent(final.test_accuracy), "pruned_zero": _percent(pruned.sparsity())}
@@ -180,8 +183,7 @@ def interval_rows(store: Store, jobs: int) -> Iterator[Row]:
     """On the embedded data: the same penalty taken after every N training steps."""
     pruned = RunSpec()
     *_, _ = run_many([pruned], store, 1)
-    pieces.search_strength(str(store.root), pruned.key())
-    found = penalty_search.from_bytes(Artifacts(store.root).read(pruned.key(), penalty_search.NAME))
+    found = Artifacts(store.root).ensure(penalty_search.SearchOf(pruned.key()), Sources(store))
     wanted = {
         every: penalty_search.spec_of(pruned, found.tries[found.found].strength, found.epochs, every)
         for every in INTERVALS
@@ -316,8 +318,9 @@ def main() -> None:
     for spec, finished in run_many([spec for runs in groups for spec in runs.values()], store, options.jobs):
         _say(f"{spec.label()}: {finished.test_accuracy * 100:.2f} %")
         assert isinstance(finished, Finished)
-    work = _work(str(store.root), groups)
-    done = joblib.Parallel(n_jobs=options.jobs, return_as="generator_unordered")(work)
+    work = _work(store, groups)
+    calls = (joblib.delayed(results.ensure)(str(store.root), group) for group in work)
+    done = joblib.Parallel(n_jobs=options.jobs, return_as="generator_unordered")(calls)
     for number, _ in enumerate(done, start=1):
         _say(f"{number} of {len(work)} pieces of work done")
     for name, rows_of in TABLES.items():

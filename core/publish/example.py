@@ -2,8 +2,8 @@
 
 The trained network is the default run without pruning, its start and end. The pruned run is the default run: its start, the
 moment of each cut (which holds the weights before it and the masks after it), and its end. The atlases are of the trained
-network; of the pruned run there are its film, its contest with the trained network, reduced and trained on, and the
-search for the penalty that ends like it.
+network; of the pruned run there are its singular values at every epoch, random cuts beside its own, its contest with the
+trained network, reduced and trained on, and the search for the penalty that ends like it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from core import experiment
-from core.atlas import Choice, kept, surveys
-from core.claims import factors, pca, penalty, penalty_search, retraining, spectral_history
+from core.artifacts import Artifact, Sources
+from core.artifacts.kept import Artifacts
+from core.atlas.artifacts import AtlasOf
+from core.claims import pca, penalty, penalty_search, random_cuts, reductions
+from core.claims.spectral_history import HistoryOf
 from core.spec import RunSpec
 from core.store import Store
-from core.store.artifacts import Artifacts
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "example"
 DRAWS = 5
@@ -32,46 +35,27 @@ def main() -> None:
         for spec in (trained, RunSpec()):
             for _ in experiment.run(spec, store):
                 pass
-        key = trained.key()
-        plain = {"run": key, "epoch": store.open(key).last_epoch}
-        choices = [Choice(**plain, criterion=name) for name in ("activation-frequency", "magnitude")]
-        choices += [Choice(**plain, criterion="random-matched", draw=draw) for draw in range(DRAWS)]
-        for choice in choices:
-            kept.put(artifacts, surveys.survey(store, choice))
-        for spec in (trained, RunSpec()):
-            _keep_film(store, artifacts, spec)
-        _hold_contest(store, artifacts, RunSpec().key())
-        _search_penalty(store, artifacts, RunSpec())
+        for one in _wanted(store, trained, RunSpec()):
+            artifacts.ensure(one, Sources(store))
         shutil.rmtree(EXAMPLE, ignore_errors=True)
         for spec in (trained, RunSpec()):
             _ship(store, spec.key())
         shutil.copytree(artifacts.root, EXAMPLE / "atlases")
 
 
-def _keep_film(store: Store, artifacts: Artifacts, spec: RunSpec) -> None:
-    """The run's singular values at every epoch, and random cuts beside its own: what is shipped has only some moments."""
-    made = spectral_history.shoot(store, spec.key())
-    chances = [spectral_history.random_cuts(store, spec, spec.key(), epoch) for epoch in made.cut_epochs()]
-    spectral_history.put(artifacts, made.with_chances(chances), None)
-
-
-def _hold_contest(store: Store, artifacts: Artifacts, key: str) -> None:
-    """The PCA contest of the pruned run, and its reductions trained on at every matching."""
-    both = pca.pair(store, key, store)
-    artifacts.write(key, pca.NAME, pca.build(both).to_bytes())
+def _wanted(store: Store, trained: RunSpec, pruned: RunSpec) -> Iterator[Artifact]:
+    """The trained network's atlases; both runs' histories, since what ships has only some moments; all that the claims' pages
+    compare the pruned run with."""
+    of = {"run": trained.key(), "epoch": store.open(trained.key()).last_epoch}
+    yield from (AtlasOf(**of, criterion=name) for name in ("activation-frequency", "magnitude"))
+    yield from (AtlasOf(**of, criterion="random-matched", draw=draw) for draw in range(DRAWS))
+    yield from (HistoryOf(spec.key()) for spec in (trained, pruned))
+    key = pruned.key()
+    yield pca.ContestOf(key)
     for matching in pca.MATCHINGS:
-        for one in retraining.arms(both, matching):
-            if one.complete:
-                artifacts.write(key, factors.name(matching, one.arm), one.to_bytes())
-
-
-def _search_penalty(store: Store, artifacts: Artifacts, spec: RunSpec) -> None:
-    """The penalty beside the pruned run, every try of the search, and random cuts as its page compares them."""
-    key = spec.key()
-    artifacts.write(key, penalty_search.NAME, penalty_search.search(store, store, key).to_bytes())
-    cuts = penalty.cuts(store, spec, key)
-    drawn = {cut.epoch: penalty.summed_up(cut, penalty.draw(store, spec, key, cut.epoch)) for cut in cuts}
-    artifacts.write(key, penalty.NAME, penalty.to_bytes(drawn))
+        yield from reductions.of_matching(key, matching)
+    yield penalty_search.SearchOf(key)
+    yield from random_cuts.of_cuts(key, [cut.epoch for cut in penalty.cuts(store, pruned, key)])
 
 
 def _ship(store: Store, key: str) -> None:

@@ -10,17 +10,18 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
-import io
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from core import arithmetic, criteria, experiment
-from core.atlas import Choice, surveys
-from core.claims import spectral_history
+from core.artifacts import codec
+from core.atlas import Survey, surveys
+from core.claims import random_cuts, spectral_history
+from core.claims.spectral_history import HistoryOf
 from core.spec import PenaltySpec, PruningSpec, RunSpec
 from core.store import Store
 
@@ -84,28 +85,27 @@ def anew() -> Iterator[dict[str, str]]:
 def _derived(store: Store, spec: RunSpec) -> Iterator[dict[str, str]]:
     """What pages compute from one network: its atlas and its singular values beside random cuts."""
     key = spec.key()
-    made = surveys.survey(store, Choice(run=key, epoch=store.open(key).last_epoch, criterion="magnitude"))
-    yield {"what": "atlas", "fingerprint": _digest(made.to_bytes()), "test_accuracy": ""}
-    history = spectral_history.shoot(store, key)
-    cuts = [spectral_history.random_cuts(store, spec, key, epoch) for epoch in history.cut_epochs()]
-    yield {
-        "what": "random cuts",
-        "fingerprint": _digest(spectral_history.to_bytes(history.with_chances(cuts))),
-        "test_accuracy": "",
-    }
+    atlas = surveys.survey(store, Survey(run=key, epoch=store.open(key).last_epoch, criterion="magnitude"))
+    yield {"what": "atlas", "fingerprint": _digest(codec.parts(atlas, but=("choice",))[1]), "test_accuracy": ""}
+    history, one = spectral_history.collect(store, key), HistoryOf(key)
+    arrays = {name: array for name, array in one.pack(history)[1].items()} | {"key": np.array(key)}
+    cuts = [random_cuts.drawn(store, spec, key, epoch) for epoch in history.cut_epochs()]
+    arrays["chances"] = np.array([cut.epoch for cut in cuts], np.int64)
+    for layer in range(len(history.shapes)):
+        arrays[f"chance_values_{layer}"] = np.array([cut.values[layer] for cut in cuts], np.float32)
+        arrays[f"chance_figures_{layer}"] = np.array([cut.figures[layer] for cut in cuts], np.float64)
+    yield {"what": "random cuts", "fingerprint": _digest(arrays), "test_accuracy": ""}
 
 
-MEASURED = {"dense_ms", "shrunk_ms", "header"}  # of an atlas: times, and the machine that took them
+MEASURED = {"dense_ms", "shrunk_ms"}  # of an atlas: times, which the machine has its part in
 
 
-def _digest(content: bytes) -> str:
-    """Of an .npz file's arrays: how it is compressed is the business of the zlib that did it."""
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256()
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        for name in sorted(set(arrays) - MEASURED):
-            array = arrays[name]
-            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
+    for name in sorted(set(arrays) - MEASURED):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -22,7 +22,7 @@ class Decision:
     word: one of WORDS. more: how many more seeds are needed, about; None where it is decided, or where no number that the
     rule allows would do. look: the number of seeds at which it was decided or last looked at, None before the first look.
     evidence: of that look (before it, of the seeds there are), None if there is none. low, high: its interval at 1 − level,
-    widened for the card and the look, so that it excludes the margin exactly where a word is given. chance, corrected: p at
+    widened for the card and the look, so that it excludes the margin exactly where a word is given. p_value, corrected: p at
     the margin, and after Holm; decided if corrected is below what this look may spend. sentence: for a student.
     """
 
@@ -35,7 +35,7 @@ class Decision:
     low: float = -math.inf
     high: float = math.inf
     level: float = math.nan
-    chance: float = 1.0
+    p_value: float = 1.0
     corrected: float = 1.0
 
     @property
@@ -83,17 +83,17 @@ def judge(questions: Sequence[Claim | Share], rule: Rule | None = None) -> Card:
 def _look(questions: Sequence[Claim | Share], rule: Rule, look: int) -> dict[int, Decision]:
     """Place of a question -> the decision at this look, for those that have all its seeds."""
     evidence = {i: found for i, question in enumerate(questions) if (found := _evidence(question, rule, look))}
-    chances = [
-        _chance(evidence[i], question.region(rule)) if i in evidence else 1.0 for i, question in enumerate(questions)
+    p_values = [
+        _p_value(evidence[i], question.region(rule)) if i in evidence else 1.0 for i, question in enumerate(questions)
     ]
-    corrected, spent = holm(chances), rule.spent[look]
-    decided = [i for i in sorted(evidence, key=chances.__getitem__) if corrected[i] < spent]
+    corrected, spent = holm(p_values), rule.spent[look]
+    decided = [i for i in sorted(evidence, key=p_values.__getitem__) if corrected[i] < spent]
     found = {}
     for i, seen in evidence.items():
         share = 1 / (len(questions) - (decided.index(i) if i in decided else len(decided)))  # of the level, by Holm
         low, high = seen.interval(spent * share)
         numbers = {"look": look, "evidence": seen, "low": low, "high": high, "level": spent * share}
-        numbers |= {"chance": chances[i], "corrected": corrected[i]}
+        numbers |= {"p_value": p_values[i], "corrected": corrected[i]}
         words = _settled if i in decided else _open
         word, sentence, more = words(questions[i], rule, look, seen, share, spent / len(questions))
         found[i] = Decision(questions[i], word, sentence, more, **numbers)
@@ -108,9 +108,9 @@ def _evidence(question: Claim | Share, rule: Rule, look: int) -> Paired | Counte
         return None
 
 
-def _chance(evidence: Paired | Counted, region: tuple[float, float]) -> float:
+def _p_value(evidence: Paired | Counted, region: tuple[float, float]) -> float:
     """The level at which the interval just clears all ends of the region, from inside or from outside."""
-    return max(evidence.chance(end) for end in region if math.isfinite(end))
+    return max(evidence.p_value(end) for end in region if math.isfinite(end))
 
 
 def _settled(

@@ -17,14 +17,14 @@ ARMS = ("pruned", *REDUCTIONS, *(name + RETRAINED for name in REDUCTIONS))
 @dataclass(frozen=True)
 class Pair:
     """The pruned network against one other arm, both on the same `images`. ahead: images that only the pruned network gets
-    right; behind: that only the arm does. chance: the exact two-sided p of McNemar's test; corrected: by Holm over all
+    right; behind: that only the arm does. p_value: the exact two-sided p of McNemar's test; corrected: by Holm over all
     arms."""
 
     arm: str
     images: int
     ahead: int
     behind: int
-    chance: float
+    p_value: float
     corrected: float
 
     @property
@@ -71,10 +71,10 @@ def pairs(right: Mapping[str, np.ndarray]) -> tuple[Pair, ...]:
         shapes = ", ".join(f"{name} {np.shape(each)}" for name, each in right.items())
         raise ValueError(f"answers of these shapes came: {shapes}; all arms answer the same images, at least one, (n,)")
     counts = [(np.count_nonzero(pruned & ~each), np.count_nonzero(~pruned & each)) for each in answers.values()]
-    chances = [mcnemar(*count) for count in counts]
+    p_values = [mcnemar(*count) for count in counts]
     return tuple(
-        Pair(name, pruned.size, int(ahead), int(behind), chance, corrected)
-        for name, (ahead, behind), chance, corrected in zip(answers, counts, chances, holm(chances), strict=True)
+        Pair(name, pruned.size, int(ahead), int(behind), p_value, corrected)
+        for name, (ahead, behind), p_value, corrected in zip(answers, counts, p_values, holm(p_values), strict=True)
     )
 
 
@@ -86,10 +86,10 @@ def mcnemar(ahead: int, behind: int) -> float:
     return float(min(1.0, 2 * scipy.special.bdtr(min(ahead, behind), ahead + behind, 0.5)))
 
 
-def holm(chances: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float]) -> list[float]:
     """The p values corrected for their number (Holm 1979), in the order in which they came."""
-    corrected, largest = [0.0] * len(chances), 0.0
-    for place, index in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
-        largest = max(largest, min(1.0, (len(chances) - place) * chances[index]))
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for place, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
         corrected[index] = largest
     return corrected

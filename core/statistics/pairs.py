@@ -152,7 +152,7 @@ class Paired:
         reach = float(special.stdtrit(self.n - 1, 1 - level / 2)) * self.sd / math.sqrt(self.n)
         return self.center - reach, self.center + reach
 
-    def chance(self, line: float = 0.0) -> float:
+    def p_value(self, line: float = 0.0) -> float:
         """The two-sided p of a true mean at `line`: the level at which the interval just touches it."""
         if self.n < 2:
             return 1.0
@@ -160,7 +160,7 @@ class Paired:
             same = abs(self.center - line) <= SAME * max(1.0, abs(line))
             return 1.0 if same else 2.0 ** (1 - self.n)
         if self.method == "bca":
-            return self._chance_by_bootstrap(line)
+            return self._p_by_bootstrap(line)
         return float(2 * special.stdtr(self.n - 1, -abs(self.center - line) * math.sqrt(self.n) / self.sd))
 
     def flips(self, line: float = 0.0) -> float:
@@ -204,7 +204,7 @@ class Paired:
         far = self.differences - self.center
         return means, float(special.ndtri(sides / (2 * len(means)))), float(np.sum(far**3) / 6 / np.sum(far**2) ** 1.5)
 
-    def _chance_by_bootstrap(self, line: float) -> float:
+    def _p_by_bootstrap(self, line: float) -> float:
         """By halving: the largest level whose interval still holds the line, not below 2 / (RESAMPLES + 1)."""
         low, high = 2 / (RESAMPLES + 1), 1.0
         for _ in range(40):

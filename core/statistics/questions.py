@@ -130,7 +130,7 @@ class Counted:
         high = special.betaincinv(most + 1, self.n - most, 1 - level / 2) if most < self.n else 1.0
         return float(low), float(high)
 
-    def chance(self, line: float = MOST) -> float:
+    def p_value(self, line: float = MOST) -> float:
         """The two-sided p of a true share of `line`: twice the smaller tail of the binomial distribution."""
         above = special.bdtrc(self.holds - 1, self.n, line) if self.holds else 1.0
         below = special.bdtr(self.holds + self.unknown, self.n, line)

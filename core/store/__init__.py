@@ -52,10 +52,11 @@ class ResumePoint:
 
 
 class Store:
-    """The runs in `root`/runs. Cheap to make; holds no open file. The quota is PRUNING_CACHE_GB, 2 unless set."""
+    """The runs in `root`/runs. Cheap to make; holds no open file. The quota is PRUNING_CACHE_GB, 2 unless set. `ships`: these
+    are the runs that ship, which also go by their key with `@shipped` behind it."""
 
-    def __init__(self, root: str | os.PathLike = "cache"):
-        self.root = Path(root)
+    def __init__(self, root: str | os.PathLike = "cache", *, ships: bool = False):
+        self.root, self._ships = Path(root), ships
         self._listed: dict[str, tuple[tuple[float, ...], StoredRun]] = {}
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -467,9 +468,10 @@ class Store:
         return self.root / "runs"
 
     def _folder(self, key: str) -> Path:
-        if not key.isalnum():
+        bare = files.bare(key) if self._ships else key
+        if not bare.isalnum():
             raise StoreError(f"{key!r} is not the name of a run: it has 16 letters and digits")
-        return self._runs / key
+        return self._runs / bare
 
 
 def _ranges(epochs: list[int]) -> str:

@@ -7,9 +7,21 @@ import os
 import uuid
 from pathlib import Path
 
+SHIPPED = "@shipped"  # behind a key: the run that ships with the explorer, though one with this key was made here too
+
 
 class StoreError(ValueError):
     """The store cannot do what was asked; the text says why and what to do."""
+
+
+def bare(name: str) -> str:
+    """The key in a run's name: without what says which of two runs with that key is meant."""
+    return name.removesuffix(SHIPPED)
+
+
+def is_key(name: str) -> bool:
+    """Whether a run may be called so: letters and digits, at most `@shipped` behind them."""
+    return bare(name).isalnum()
 
 
 def of_epoch(epoch: int) -> str:

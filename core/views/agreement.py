@@ -92,7 +92,7 @@ def estimate(comparisons: Sequence[Comparison], layer: int | None) -> dict[str, 
     def means(read: str) -> np.ndarray:
         return np.array([np.mean([getattr(each, read)(layer) for each in group]) for group in groups.values()])
 
-    index, chance = means("jaccard"), means("chance")
+    index, chance = means("jaccard"), means("expected")
     seeds = tuple(range(len(groups)))
     low, high = Paired(seeds, index, LEVEL).interval()
     least, most = Paired(seeds, index - chance, LEVEL).interval()

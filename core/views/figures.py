@@ -16,7 +16,7 @@ CUT_COLOUR = "#D62728"
 
 
 @dataclass(frozen=True)
-class Course:
+class Trace:
     """One run's way: a label and its log lines, as `Store.log` gives them."""
 
     label: str
@@ -30,22 +30,22 @@ def _wait_for_pandas() -> None:
         importlib.import_module("pandas")
 
 
-def accuracy(courses: Sequence[Course]) -> go.Figure:
+def accuracy(traces: Sequence[Trace]) -> go.Figure:
     """Validation accuracy of several runs over the epochs, each cut a cross."""
     _wait_for_pandas()
     figure = go.Figure()
-    for place, course in enumerate(courses):
-        epochs = [line for line in course.log if line["kind"] == "EpochEnded"]
+    for place, trace in enumerate(traces):
+        epochs = [line for line in trace.log if line["kind"] == "EpochEnded"]
         colour, dash = RUN_COLOURS[place % len(RUN_COLOURS)], RUN_DASHES[place % len(RUN_DASHES)]
         figure.add_scatter(
             x=[line["epoch"] for line in epochs],
             y=[100 * line["valid_accuracy"] for line in epochs],
-            name=course.label,
+            name=trace.label,
             mode="lines",
             line={"color": colour, "dash": dash, "width": 3},
             hovertemplate="epoch %{x}: %{y:.1f} %<extra></extra>",
         )
-        cuts = [line for line in course.log if line["kind"] == "Pruned"]
+        cuts = [line for line in trace.log if line["kind"] == "Pruned"]
         figure.add_scatter(
             x=[line["epoch"] for line in cuts],
             y=[100 * line["accuracy_after"] for line in cuts],

@@ -301,7 +301,7 @@ def _decided(decision: Decision) -> dict[str, Any]:
         "low": _finite(decision.low),
         "high": _finite(decision.high),
         "level": _finite(decision.level),
-        "chance": decision.chance if looked else None,
+        "chance": decision.p_value if looked else None,
         "corrected": decision.corrected if looked else None,
     }
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from core.claims import verdicts
-from core.claims.penalty import Cut, Random, compare
+from core.claims.penalty import Cut, compare
+from core.claims.random_cuts import Random
 from core.claims.spectral_models import RANDOM, models
 from core.views import scene
 
@@ -16,7 +17,7 @@ from core.views import scene
 def blob(key: str, run: Sequence[Cut], drawn: Mapping[int, Random], *, moving: bool = False) -> bytes:
     """The blob of the page: per cut and layer the spectra, the models and their distances, and what is seen in words.
 
-    `drawn`: by epoch what `summed_up` gave, as far as it is there. `moving`: the run is still being trained.
+    `drawn`: by epoch, as far as they are there. `moving`: the run is still being trained.
     """
     arrays: dict[str, np.ndarray] = {}
     header: dict[str, Any] = {

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from core import spectra
-from core.claims.spectral_history import FIGURES, Chance, Film, Log, Moment, missing
+from core.claims.random_cuts import FIGURES, RandomCuts
+from core.claims.spectral_history import History, Log, Moment, missing
 from core.masks import random_cuts
 from core.spec import RunSpec
 from core.views import scene
@@ -18,26 +19,33 @@ MOST_VALUES = 1_500_000  # in a blob; beyond it, epochs between the cuts are lef
 NEXT = 3  # epochs after a cut that are never left out: does the rank come back?
 
 
-def blob(spec: RunSpec, film: Film, log: Log, *, label: str, finished: bool) -> bytes:
-    """The film as `scene.pack` has it.
+def blob(spec: RunSpec, history: History, log: Log, *, label: str, finished: bool) -> bytes:
+    """The history as `scene.pack` has it.
 
     Singular values of all moments and layers lie one after the other in `values`, zeros at their ends left out: those of
     moment m and layer l from `place[m · L + l]` to the next place. Figures are `(moments, layers)`. `bulk` holds Marchenko and
     Pastur's values for variance 1, `bulk_of` which of them belongs to a moment and layer. `random_values` are mean, least and
     most of each layer for each cut in `header["cuts"]` whose `random` is true; `random_figures` `(cuts, layers, 6, 3)`.
     """
-    shown, note = _shown(film)
-    cuts = _cuts(spec, film, shown, log, finished)
-    figures = np.array([[_figures_of(moment, layer, film) for layer in range(len(film.shapes))] for moment in shown])
-    figures = figures.reshape(len(shown), len(film.shapes), len(FIGURES) + 1)
+    shown, note = _shown(history)
+    cuts = _cuts(spec, history, shown, log, finished)
+    figures = np.array(
+        [[_figures_of(moment, layer, history) for layer in range(len(history.shapes))] for moment in shown]
+    )
+    figures = figures.reshape(len(shown), len(history.shapes), len(FIGURES) + 1)
     values, place = _ragged(
-        [moment.values[layer] if moment.values else () for moment in shown for layer in range(len(film.shapes))]
+        [moment.values[layer] if moment.values else () for moment in shown for layer in range(len(history.shapes))]
     )
     bulks = sorted({live for moment in shown for live in moment.live})
     bulk, bulk_place = _ragged([_unit_bulk(*live) for live in bulks])
-    known = [film.chance(cut["epoch"]) for cut in cuts]
+    known = [history.random(cut["epoch"]) for cut in cuts]
     random, random_place = _ragged(
-        [row for one in known for layer in range(len(film.shapes)) for row in (one.values[layer] if one else ((),) * 3)]
+        [
+            row
+            for one in known
+            for layer in range(len(history.shapes))
+            for row in (one.values[layer] if one else ((),) * 3)
+        ]
     )
     arrays = {
         "epoch": np.array([moment.epoch for moment in shown], np.uint16),
@@ -52,37 +60,37 @@ def blob(spec: RunSpec, film: Film, log: Log, *, label: str, finished: bool) -> 
         "bulk_of": np.array([bulks.index(live) for moment in shown for live in moment.live], np.uint16),
         "random_values": random,
         "random_place": random_place,
-        "random_figures": _random_figures(known, len(film.shapes)),
+        "random_figures": _random_figures(known, len(history.shapes)),
     }
     lines = [line for line in log if line["kind"] == "EpochEnded"]
     header = {
-        "run": film.key,
+        "run": history.key,
         "label": label,
         "title": scene.sentence(spec, log),
         "layers": [
             {"name": f"Hidden {layer + 1}", "units": rows, "inputs": columns}
-            for layer, (rows, columns) in enumerate(film.shapes)
+            for layer, (rows, columns) in enumerate(history.shapes)
         ],
         "moments": len(shown),
         "cuts": cuts,
         "last_epoch": lines[-1]["epoch"] if lines else 0,
         "finished": finished,
-        "drops": _drops(film, shown, cuts),
+        "drops": _drops(history, shown, cuts),
         "randoms": all(known),
-        "notes": [text for text in (missing(film, log), note) if text],
+        "notes": [text for text in (missing(history, log), note) if text],
         "draws": random_cuts.DRAWS,
     }
     return scene.pack(header, arrays)
 
 
-def _shown(film: Film) -> tuple[list[Moment], str]:
+def _shown(history: History) -> tuple[list[Moment], str]:
     """The moments that fit into a blob, and a sentence on those that do not."""
-    per_moment = max(1, sum(min(shape) for shape in film.shapes))
-    cuts = set(film.cut_epochs())
-    epochs = film.epochs()
+    per_moment = max(1, sum(min(shape) for shape in history.shapes))
+    cuts = set(history.cut_epochs())
+    epochs = history.epochs()
     most = max(2, MOST_VALUES // per_moment)
-    if len(film.moments) <= most:
-        return list(film.moments), ""
+    if len(history.moments) <= most:
+        return list(history.moments), ""
     following = {
         epochs[i + k]
         for i, epoch in enumerate(epochs)
@@ -93,13 +101,13 @@ def _shown(film: Film) -> tuple[list[Moment], str]:
     always = cuts | following | {epochs[0], epochs[-1]}
     step = -(-(len(epochs)) // max(1, most - len(always)))
     chosen = always | set(epochs[::step])
-    left = [moment for moment in film.moments if moment.epoch in chosen]
+    left = [moment for moment in history.moments if moment.epoch in chosen]
     return left, f"The layers are large: between cuts, one epoch in {step} is shown."
 
 
-def _cuts(spec: RunSpec, film: Film, shown: Sequence[Moment], log: Log, finished: bool) -> list[dict[str, Any]]:
+def _cuts(spec: RunSpec, history: History, shown: Sequence[Moment], log: Log, finished: bool) -> list[dict[str, Any]]:
     places = {(moment.epoch, moment.stage): place for place, moment in enumerate(shown)}
-    epochs = film.cut_epochs()
+    epochs = history.cut_epochs()
     found = []
     for number, epoch in enumerate(epochs):
         lines = [line for line in log if line["kind"] == "Pruned" and line["epoch"] == epoch]
@@ -121,43 +129,45 @@ def _cuts(spec: RunSpec, film: Film, shown: Sequence[Moment], log: Log, finished
                 "achieved": lines[-1]["achieved"] if lines else None,
                 "accuracy_before": lines[0]["accuracy_before"] if lines else None,
                 "accuracy_after": lines[-1]["accuracy_after"] if lines else None,
-                "random": film.chance(epoch) is not None,
+                "random": history.random(epoch) is not None,
             }
         )
     return found
 
 
-def _drops(film: Film, shown: Sequence[Moment], cuts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _drops(history: History, shown: Sequence[Moment], cuts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each figure, all layers added up, from the start to the last moment: what training did before the first cut, what the
     cuts did (and what random cuts would have), what training did after them. None where a part is not known."""
     if not cuts:
         return []
     at = {
-        place: _sums(film, shown[place]) for cut in cuts for place in (0, cut["before"], cut["after"], len(shown) - 1)
+        place: _sums(history, shown[place])
+        for cut in cuts
+        for place in (0, cut["before"], cut["after"], len(shown) - 1)
     }
-    random = [film.chance(cut["epoch"]) for cut in cuts]
+    random = [history.random(cut["epoch"]) for cut in cuts]
     found = []
     for i, name in enumerate(FIGURES):
         start, first, end = at[0][i], at[cuts[0]["before"]][i], at[len(shown) - 1][i]
         took = sum(at[cut["after"]][i] - at[cut["before"]][i] for cut in cuts)
-        chances = [
+        randoms = [
             sum(layer[:, i].mean() for layer in one.figures) - at[cut["before"]][i] if one else np.nan
             for one, cut in zip(random, cuts, strict=True)
         ]
-        parts = {"start": start, "training": first - start, "cuts": took, "random": sum(chances)}
+        parts = {"start": start, "training": first - start, "cuts": took, "random": sum(randoms)}
         parts |= {"back": end - first - took, "end": end}
         found.append({"name": name} | {part: float(v) if np.isfinite(v) else None for part, v in parts.items()})
     return found
 
 
-def _sums(film: Film, moment: Moment) -> np.ndarray:
-    return np.sum([_figures_of(moment, layer, film)[:-1] for layer in range(len(film.shapes))], axis=0)
+def _sums(history: History, moment: Moment) -> np.ndarray:
+    return np.sum([_figures_of(moment, layer, history)[:-1] for layer in range(len(history.shapes))], axis=0)
 
 
-def _figures_of(moment: Moment, layer: int, film: Film) -> list[float]:
+def _figures_of(moment: Moment, layer: int, history: History) -> list[float]:
     if not moment.values:
         return [np.nan] * (len(FIGURES) + 1)
-    spectrum = spectra.from_values(moment.values[layer], film.shapes[layer])
+    spectrum = spectra.from_values(moment.values[layer], history.shapes[layer])
     return [*(getattr(spectrum, name) for name in FIGURES), spectrum.tolerance]
 
 
@@ -173,7 +183,7 @@ def _unit_bulk(rows: int, columns: int) -> np.ndarray:
     return spectra.marchenko_pastur(rows, columns, 1.0).astype(np.float32)
 
 
-def _random_figures(known: Sequence[Chance | None], layers: int) -> np.ndarray:
+def _random_figures(known: Sequence[RandomCuts | None], layers: int) -> np.ndarray:
     found = np.full((len(known), layers, len(FIGURES), 3), np.nan, np.float32)
     for place, one in enumerate(known):
         for layer, figures in enumerate(one.figures if one else ()):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.claims import penalty, standing
-from core.claims.penalty import Cut, Random
+from core.claims import penalty, random_cuts, standing
+from core.claims.penalty import Cut
+from core.claims.random_cuts import Random, RandomCutsOf
 from core.views import penalty as penalty_view
-from pages.claims import draws, strengths
-from pages.shared import claims, elements, services, session
+from pages.claims import strengths
+from pages.shared import asked, claims, elements, services, session
 from pages.shared.services import Look
 
 LIVE_SECONDS, DRAW_SECONDS, HELD_SECONDS = 1.0, 0.4, 3.0
@@ -38,23 +39,26 @@ def _follow(key: str, visitor: str, pace: float | None) -> None:
         return
     services.board().seen(key, visitor)
     cuts = _cuts(look)
-    drawn = draws.random_cuts().of(look, cuts)
+    wanted = beside(key, cuts)
+    problem = asked.problem(wanted, visitor)
+    drawn = penalty.by_epoch(map(asked.value, wanted))
     moving = claims.under_way(key) is not None
-    _verdict(look, cuts, drawn, moving)
-    elements.penalty(
-        _blob(draws.name_of(look), tuple(cut.epoch for cut in cuts), tuple(drawn), moving, look, cuts, drawn),
-        key="penalty",
-    )
+    if problem:
+        asked.trouble(f"The random cuts cannot be drawn: {problem}", wanted, visitor)
+    _verdict(look, cuts, drawn, moving, problem)
+    name, epochs = f"{look.store.root} {key}", tuple(cut.epoch for cut in cuts)
+    elements.penalty(_blob(name, epochs, tuple(drawn), moving, look, cuts, drawn), key="penalty")
     strengths.draw(look.run, visitor)
     if _pace(key) != pace:
         st.rerun()  # the timer belongs to the page's run: only that can change it
 
 
-def _verdict(look: Look, cuts: list[Cut], drawn: dict[int, Random], moving: bool) -> None:
-    problem = draws.random_cuts().problem(look)
-    if problem:
-        st.error(f"The random cuts cannot be drawn: {problem}.")
-        st.button("Try again", key="draw again", on_click=draws.random_cuts().try_again, args=(look,))
+def beside(key: str, cuts: list[Cut]) -> list[RandomCutsOf]:
+    """The random cuts beside these."""
+    return random_cuts.of_cuts(key, [cut.epoch for cut in cuts])
+
+
+def _verdict(look: Look, cuts: list[Cut], drawn: dict[int, Random], moving: bool, problem: str) -> None:
     note = "The run is still training: this is about the cuts so far." if moving and cuts else ""
     objection = _objection(str(look.store.root), look.run.key, look.version, look)
     if len(drawn) < len(cuts) and not objection:
@@ -69,17 +73,16 @@ def _pace(key: str) -> float | None:
     if claims.under_way(key) or strengths.moving(key):
         return LIVE_SECONDS
     look = services.look(key, moving=False)
-    if look.run is not None and look.run.spec is not None and not draws.random_cuts().problem(look):
-        cuts = _cuts(look)
-        if len(draws.random_cuts().of(look, cuts)) < len(cuts):
-            return DRAW_SECONDS
+    if look.run is not None and look.run.spec is not None and asked.moving(beside(key, _cuts(look))):
+        return DRAW_SECONDS
     job = services.board().job(key)
     return HELD_SECONDS if job and job.live else None
 
 
 def _cuts(look: Look) -> list[Cut]:
     """The cuts so far."""
-    return _cuts_of(draws.name_of(look), tuple(line["epoch"] for line in look.log if line["kind"] == "Pruned"), look)
+    lines = tuple(line["epoch"] for line in look.log if line["kind"] == "Pruned")
+    return _cuts_of(f"{look.store.root} {look.run.key}", lines, look.version if look.run.finished else None, look)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -89,7 +92,7 @@ def _objection(root: str, key: str, version: object, _look: Look) -> str:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _cuts_of(name: str, lines: tuple[int, ...], _look: Look) -> list[Cut]:
+def _cuts_of(name: str, lines: tuple[int, ...], version: object, _look: Look) -> list[Cut]:
     return penalty.cuts(_look.store, _look.run.spec, _look.run.key)
 
 

@@ -1,7 +1,7 @@
-"""Does activation-based pruning lead to low rank? The singular values of a run as a film, through all its cuts."""
+"""Does activation-based pruning lead to low rank? The singular values of a run through its life, and through all its cuts."""
 
-from pages.claims import films
-from pages.shared import claims
+from pages.claims import histories
+from pages.shared import claims, services
 
 claims.title(
     "Pruning makes the layers' weight matrices low-rank",
@@ -9,4 +9,4 @@ claims.title(
     "neurons explains, and lower than after random cuts of the same size?",
 )
 if run := claims.chosen(pruned=False):
-    films.draw(run)
+    histories.draw(run, services.visitor())

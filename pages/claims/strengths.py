@@ -6,14 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from core.claims import penalty_search
-from core.claims.penalty_search import Search
+from core.claims.penalty_search import Search, SearchOf
 from core.jobs.job import Job
 from core.spec import PenaltySpec
 from core.store import StoredRun, StoreError
-from core.store.artifacts import Artifacts
 from core.views import penalised
-from pages.shared import elements, queued, services, session
+from pages.shared import asked, elements, queued, services, session
 
 HEADING = "A network trained with the penalty instead"
 WHAT = (
@@ -31,19 +29,18 @@ def draw(run: StoredRun, visitor: str) -> None:
     st.html(
         f'<div class="claim"><h2 style="font-size: 1.4em; padding: 0; margin: 0">{HEADING}</h2><p>{words}</p></div>'
     )
-    job = _job(run.key)
-    search = _search(run.key)
+    wanted = [SearchOf(run.key)]
+    job, search = asked.job(wanted), asked.value(*wanted)
     if job and job.live:
         services.board().seen(job.key, visitor)
     if job and job.state == "failed":
         st.error(session.sentence(job.text))
     if refusal := session.refusal():
         st.warning(refusal)
+    version = services.store_of(run.key).version(run.key)
     try:
-        pruned = _ending(run.key, run.last_epoch, services.store_of(run.key).version(run.key))
-        blob = _blob(
-            run.key, run.last_epoch, services.store_of(run.key).version(run.key), _version(run.key), _told(job, search)
-        )
+        pruned = _ending(run.key, run.last_epoch, version)
+        blob = _blob(run.key, run.last_epoch, version, asked.version(*wanted), _told(job, search))
     except StoreError as error:
         st.warning(session.sentence(str(error)))
         return
@@ -56,8 +53,7 @@ def draw(run: StoredRun, visitor: str) -> None:
 
 def moving(key: str) -> bool:
     """Whether a search is under way for the run."""
-    job = _job(key)
-    return bool(job and job.live)
+    return asked.moving([SearchOf(key)])
 
 
 def _button(run: StoredRun, job: Job | None, search: Search | None, visitor: str) -> None:
@@ -66,7 +62,7 @@ def _button(run: StoredRun, job: Job | None, search: Search | None, visitor: str
         st.button("Stop the search", key="strength stop", disabled=not mine, on_click=session.stop, args=(job.key, visitor),
                   help="The tries made so far are kept." if mine else "It was started in another browser.")  # fmt: skip
         return
-    if search and (search.found is not None or search.problem):
+    if search and SearchOf(run.key).whole(search):
         return
     label = "Find the λ that ends with the same nuclear norm"
     if job and job.state == "failed":
@@ -74,26 +70,11 @@ def _button(run: StoredRun, job: Job | None, search: Search | None, visitor: str
     elif search:
         label = "Go on with the search"
     st.button(
-        label, key="strength start", type="primary", disabled=not run.finished, on_click=_start, args=(run, visitor),
+        label, key="strength start", type="primary", disabled=not run.finished, on_click=asked.start,
+        args=([SearchOf(run.key)], visitor),
         help="Trains some networks, one after the other; about ten, each as long as this run."
         if run.finished else "This run is not finished yet: its end is what the search aims at.",
     )  # fmt: skip
-
-
-def _start(run: StoredRun, visitor: str) -> None:
-    label = f"search for the penalty beside {run.label}"
-    try:
-        services.board().work("strength", _key(run.key), label, visitor, services.store_of(run.key), run=run.key)
-    except ValueError as error:
-        session.refuse(error)
-
-
-def _key(run: str) -> str:
-    return f"strength-{run}"
-
-
-def _job(run: str) -> Job | None:
-    return services.board().job(_key(run))
 
 
 def _told(job: Job | None, search: Search | None) -> tuple[str, float] | None:
@@ -105,39 +86,13 @@ def _told(job: Job | None, search: Search | None) -> tuple[str, float] | None:
     return f"Try {len(search.tries) + 1 if search else 1} is being trained", job.share
 
 
-# -- what is stored -------------------------------------------------------------------------------------------------------
-
-
-def _artifacts(key: str) -> Artifacts:
-    """Where the search is, or would be put."""
-    return services.artifacts_with(key, penalty_search.NAME) or services.artifacts_of(key)[0]
-
-
-def _version(key: str) -> tuple[str, int]:
-    artifacts = _artifacts(key)
-    return str(artifacts.root), artifacts.written(key, penalty_search.NAME)
-
-
-def _search(key: str) -> Search | None:
-    return _read(key, _version(key))
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _read(key: str, version: tuple[str, int]) -> Search | None:
-    content = _artifacts(key).read(key, penalty_search.NAME)
-    try:
-        return penalty_search.from_bytes(content) if content else None
-    except ValueError:
-        return None  # of another version, or damaged: it can be searched again
-
-
 @st.cache_data(max_entries=64, show_spinner=False)
-def _blob(key: str, epoch: int, run: tuple, version: tuple[str, int], told: tuple[str, float] | None) -> bytes:
+def _blob(key: str, epoch: int, run: tuple, version: tuple, told: tuple[str, float] | None) -> bytes:
     pruned = _ending(key, epoch, run)
     if pruned is None:
         return services.empty_blob(run=key)
     job: dict[str, Any] | None = {"text": told[0], "share": told[1]} if told else None
-    return penalised.blob(key, pruned, _read(key, version), job)
+    return penalised.blob(key, pruned, asked.value(SearchOf(key)), job)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -8,10 +8,10 @@ from typing import Any
 import streamlit as st
 
 from core import criteria, masks
-from core.atlas import Choice
+from core.atlas.artifacts import AtlasOf
 from core.store import StoredRun, StoreError
 from pages.explore import atlases, branches
-from pages.shared import elements, given, library, link, noted, services, session
+from pages.shared import asked, elements, given, library, link, noted, services, session
 
 WORKING_SECONDS = 0.6
 KEPT = ("slider run", "slider epoch", "slider criterion", "slider beside", "slider scope")
@@ -47,7 +47,7 @@ def draw(visitor: str) -> None:
         st.button("Try again", on_click=_again, args=(choice, visitor))
 
 
-def _stage(choice: Choice, run: StoredRun, working: bool, problem: str | None) -> None:
+def _stage(choice: AtlasOf, run: StoredRun, working: bool, problem: str | None) -> None:
     waiting = {"title": f"The atlas of this network by “{criteria.get(choice.criterion).label}” is being built …"}
     blob = stage_blob = None
     if atlases.there(choice):
@@ -64,7 +64,7 @@ def _stage(choice: Choice, run: StoredRun, working: bool, problem: str | None) -
 # -- what is chosen --------------------------------------------------------------------------------------------------
 
 
-def _chosen() -> tuple[Choice | None, StoredRun | None]:
+def _chosen() -> tuple[AtlasOf | None, StoredRun | None]:
     """What the sidebar, or the link at first, asks for."""
     runs = {run.key: run for run in library.listed() if run.spec and run.epochs}
     if not runs:
@@ -74,7 +74,7 @@ def _chosen() -> tuple[Choice | None, StoredRun | None]:
         return _choose(runs)
 
 
-def _choose(runs: dict[str, StoredRun]) -> tuple[Choice, StoredRun]:
+def _choose(runs: dict[str, StoredRun]) -> tuple[AtlasOf, StoredRun]:
     state = st.session_state
     # A control that another page does not draw loses its value there; what was chosen is kept beside it.
     kept = {
@@ -108,7 +108,7 @@ def _choose(runs: dict[str, StoredRun]) -> tuple[Choice, StoredRun]:
     scope = st.selectbox(
         "Scope: what is ranked", list(masks.SCOPES), key=given.name("slider scope"), format_func=masks.SCOPES.get
     )
-    choice = Choice(key, epoch, criterion, scope)
+    choice = AtlasOf(key, epoch, criterion, scope)
     st.link_button(
         "Lecture mode", link.to("slider", lecture="1", **_in_link(choice)), icon=":material/co_present:", width="stretch",
         help="No sidebar, large type, outcomes veiled until Reveal. Opens in a tab of its own.",
@@ -164,7 +164,7 @@ def _read_beside(text: str) -> None:
     given.give("slider beside", [name for name in names if name not in unknown])
 
 
-def _in_link(choice: Choice) -> dict[str, str]:
+def _in_link(choice: AtlasOf) -> dict[str, str]:
     """What the link says of what is shown."""
     wanted = {"run": choice.run, "epoch": str(choice.epoch), "by": choice.criterion, "scope": choice.scope}
     return wanted | ({"beside": ",".join(_more())} if _more() else {})
@@ -173,17 +173,17 @@ def _in_link(choice: Choice) -> dict[str, str]:
 # -- what changes while it is shown ----------------------------------------------------------------------------------
 
 
-def _busy(choice: Choice, run: StoredRun) -> bool:
+def _busy(choice: AtlasOf, run: StoredRun) -> bool:
     job = atlases.retraining(choice, _epochs(choice))
     return bool(job and job.live) or branches.moving(run)
 
 
-def _epochs(choice: Choice) -> int | None:
+def _epochs(choice: AtlasOf) -> int | None:
     """For how many epochs networks are trained on after each cut: as was asked here, else as is done now."""
     return st.session_state.get("slider epochs") or atlases.epochs_under_way(choice)
 
 
-def _follow(choice: Choice, run: StoredRun, visitor: str, working: bool, shown: bool) -> None:
+def _follow(choice: AtlasOf, run: StoredRun, visitor: str, working: bool, shown: bool) -> None:
     """Polls only while something is under way. The page is drawn anew when the atlas has come, and when its controls have."""
     if not shown and atlases.there(choice):
         st.rerun()
@@ -214,7 +214,7 @@ def _tell(text: str) -> None:
     st.session_state["slider said"] = text
 
 
-def _again(choice: Choice, visitor: str) -> None:
+def _again(choice: AtlasOf, visitor: str) -> None:
     try:
         atlases.again(choice, _more(), visitor)
     except ValueError as error:
@@ -225,16 +225,14 @@ def _asked() -> None:
     """A wish of the stage: neurons killed or spared by hand, prune here and retrain, train on after each cut."""
     state = st.session_state
     wish: dict[str, Any] | None = state["stage"].get("ask")
-    choice: Choice | None = state.get("slider choice")
+    choice: AtlasOf | None = state.get("slider choice")
     if not wish or choice is None:
         return
     _tell("")
     try:
         run = services.store_of(choice.run).open(choice.run)
         if wish["what"] == "retrain":
-            services.board().train_on(
-                services.store_of(choice.run), choice, int(wish["epochs"]), state["slider visitor"]
-            )
+            asked.again([atlases.curve_of(choice, int(wish["epochs"]))], state["slider visitor"])
             state["slider epochs"] = int(wish["epochs"])
             return
         percent = int(wish["percent"])

@@ -202,7 +202,7 @@ def _start(asked: Study, visitor: str) -> None:
     asking.show(HERE)
     try:
         label = f"{_name(asked)} of the page Judge"
-        board.work("sweep", asked.key, label, visitor, board.store, study=asdict(asked))
+        board.work("sweep", asked.key, label, visitor, study=asdict(asked))
         board.seen(asked.key, visitor)
     except ValueError as error:
         session.refuse(error)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import streamlit as st
 
-from core.claims import spectral_history
+from core.claims.spectral_history import HistoryOf
 from core.store import StoredRun, StoreError
+from core.store.files import SHIPPED
 from core.views import scene
-from pages.shared import elements, noted, pair, services, session
+from pages.shared import asked, elements, noted, pair, services, session
 
 GB = 2**30
 
 
 def listed() -> list[StoredRun]:
-    """Every stored run that its key opens, those that ship last."""
-    stores = (services.board().store, services.example())
-    return [run for store in stores for run in store.runs() if services.store_of(run.key) is store]
+    """Every stored run under the name that opens it, those that ship last."""
+    here = [run for run in services.board().store.runs() if services.store_of(run.key) is services.board().store]
+    ships = services.example().runs()
+    return here + [replace(run, key=run.key + SHIPPED) if services.begun(run.key) else run for run in ships]
 
 
 def name(run: StoredRun) -> str:
@@ -89,7 +92,7 @@ def _space(runs: list[StoredRun]) -> None:
             with contextlib.suppress(
                 StoreError
             ):  # what is thinned can still be seen as a film, where there is room for it
-                spectral_history.keep(store, services.board().artifacts, run.key)
+                services.board().artifacts.ensure(HistoryOf(run.key), asked.sources())
         try:
             freed = sum(store.thin(run.key) for run in resting)
             said = f"{freed / 1e6:.0f} MB are free again. Starts, ends and cuts are kept."

@@ -15,8 +15,7 @@ import streamlit as st
 
 from core.jobs import JobBoard, processes
 from core.spec import RunSpec
-from core.store import Store, StoredRun, StoreError
-from core.store.artifacts import Artifacts
+from core.store import Store, StoredRun, StoreError, files
 from core.views import scene
 from pages.shared import elements
 
@@ -43,33 +42,24 @@ def board() -> JobBoard:
     ready = threading.Timer(WARM_SECONDS, processes.warm)
     ready.daemon = True
     ready.start()
-    made = JobBoard(os.environ.get("PRUNING_CACHE") or "cache")
-    for run in example().runs():
-        if not (made.store.root / "runs" / run.key).is_dir():
-            made.artifacts.set_apart(run.key)
-    return made
+    return JobBoard(os.environ.get("PRUNING_CACHE") or "cache", behind=(EXAMPLE,))
 
 
 @st.cache_resource(show_spinner=False)
 def example() -> Store:
     """The run that ships with the explorer, read-only."""
-    return Store(EXAMPLE)
-
-
-@st.cache_resource(show_spinner=False)
-def shipped() -> Artifacts:
-    """What is kept of the runs that ship with the explorer, read-only."""
-    return Artifacts(EXAMPLE)
+    return Store(EXAMPLE, ships=True)
 
 
 def store_of(key: str) -> Store:
-    """Which run a key opens, on every page: the one made here, as soon as it has its first moment, else the one that ships."""
-    return example() if ships(key) and not begun(key) else board().store
+    """Which run a name opens, on every page: a key the one made here, as soon as it has its first moment, else the one that
+    ships; with `@shipped` behind it always that."""
+    return example() if ships(key) and (key != files.bare(key) or not begun(key)) else board().store
 
 
 def ships(key: str) -> bool:
     """Whether a run with this key ships with the explorer."""
-    return key.isalnum() and (example().root / "runs" / key).is_dir()
+    return files.is_key(key) and (example().root / "runs" / files.bare(key)).is_dir()
 
 
 def begun(key: str) -> bool:
@@ -86,25 +76,6 @@ def origin(key: str) -> str:
     if not ships(key):
         return ""
     return " · made here" if store_of(key) is board().store else " · ships with the explorer"
-
-
-def artifacts_of(key: str) -> tuple[Artifacts, ...]:
-    """Where what was made of the run that `key` opens is looked for; the first is where it is put. What was made of the other
-    run of that name is never among it, unless the two are the same in every moment."""
-    if store_of(key) is example():
-        return Artifacts(board().store.root, of=EXAMPLE), shipped()
-    same = ships(key) and _moments(board().store, key) == _moments(example(), key)
-    return (board().artifacts, shipped()) if same else (board().artifacts,)
-
-
-def artifacts_with(key: str, name: str) -> Artifacts | None:
-    """The artifacts that have a file about the run that `key` opens; None where none has."""
-    return next((artifacts for artifacts in artifacts_of(key) if artifacts.written(key, name)), None)
-
-
-def _moments(store: Store, key: str) -> list[tuple[int, int]]:
-    """Every epoch of a run with the checksum of all that was stored of it."""
-    return [(line["epoch"], line["checksum"]) for line in store.log(key) if "checksum" in line]
 
 
 def example_key() -> str | None:

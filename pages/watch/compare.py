@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.views import figures
-from core.views.figures import Course
+from core.views.figures import Trace
 from pages.shared import library, link, pair, services
 from pages.watch import sidebar
 
@@ -18,7 +18,7 @@ both = pair.chosen(runs)
 link.tell(pair.in_link(both))
 link.put(sidebar.in_link() | pair.in_link(both))
 logs = [services.store_of(run.key).log(run.key) for run in both]
-courses = [Course(name, log) for name, log in zip("AB", logs, strict=True)]
+courses = [Trace(name, log) for name, log in zip("AB", logs, strict=True)]
 st.plotly_chart(figures.accuracy(courses), width="stretch", key="compare chart")
 for name, run, column in zip("AB", both, st.columns(2), strict=True):
     with column:
