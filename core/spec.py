@@ -1,4 +1,4 @@
-"""Everything that determines a run, frozen: same spec, same result. Bounds and help text stand beside each field.
+"""Everything that determines a run, frozen: same spec, same result. What is allowed stands beside each field, as its Rule.
 
 `key()` names the run's folder. It covers every field that is not at its default, the data's fingerprint and ENGINE; defaults
 are left out so that an option added later changes no old key.
@@ -16,6 +16,7 @@ from typing import Any
 from core import criteria, datasets, numerals
 from core.arithmetic import ARITHMETICS
 from core.masks import REDUNDANCIES, SCOPES, ByHand
+from core.rules import Choice, Number, Rule, Switch
 
 # Raise it when the same spec would give other numbers: old results then keep their keys and are not mixed up.
 ENGINE = 3
@@ -51,8 +52,6 @@ OPTIMIZERS = {
     "sgd": "plain stochastic gradient descent, as in the paper",
     "adam": "Adam (Kingma and Ba 2014), β 0.9, 0.999",
 }
-
-
 METHODS = {
     "proximal": "soft-threshold the singular values by learning rate · λ · N every N steps",
     "gradient": "step along the subgradient, learning rate · λ · N long, every N steps; singular values at zero are left",
@@ -65,77 +64,103 @@ SWITCHINGS = {
     "always": "from the first step on",
     "alternate-epochs": "as released: in every other epoch, from the one after training accuracy first reached 0.7",
 }
+REWOUND = (
+    "After the last cut what is left goes back to its start weights and is trained again to the target (Frankle and Carbin "
+    "2019, arXiv 1803.03635)."
+)
+HIDDEN = "give 1 to 8 hidden layers of 1..4096 neurons, such as (300, 200, 100, 50)"
 
 
-def option(default: Any, text: str, *, low=None, high=None, choices: dict[str, str] | None = None, absent=False):
-    """A dataclass field that knows its help text and what is allowed; `absent`: None is allowed too."""
-    kind = "choice" if choices else "integer" if isinstance(default, int) else "number"
-    metadata = {"help": text, "low": low, "high": high, "choices": choices, "kind": kind, "absent": absent}
-    return dataclasses.field(default=default, metadata=metadata)
+@dataclass(frozen=True, kw_only=True)
+class Widths(Rule):
+    """The widths of hidden layers."""
+
+    def check(self, name: str, value: Any) -> tuple[int, ...]:
+        if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+            raise ValueError(f"{name} {value!r} is not a tuple of widths: {HIDDEN}")
+        widths = tuple(value)
+        if not 1 <= len(widths) <= 8:
+            raise ValueError(f"{name} has {len(widths)} layers: {HIDDEN}")
+        for width in widths:
+            if isinstance(width, bool) or not isinstance(width, numbers.Integral) or not 1 <= width <= 4096:
+                raise ValueError(f"hidden layer width {width!r} is not allowed: {HIDDEN}")
+        return tuple(int(width) for width in widths)
+
+    def read(self, text: str) -> tuple[int, ...]:
+        return self.check("hidden", widths_of(text))
+
+    def write(self, value: tuple[int, ...]) -> str:
+        return "-".join(map(str, value))
 
 
-def bounds(spec: type | Any, name: str) -> Any:
-    """The metadata of one field: `help`, `low`, `high`, `choices`, `kind`."""
-    return next(field.metadata for field in dataclasses.fields(spec) if field.name == name)
+@dataclass(frozen=True, kw_only=True)
+class Part(Switch):
+    """A spec of the class `kind` within another one, or None."""
+
+    kind: type
+
+    def check(self, name: str, value: Any) -> Any:
+        if value is not None and not isinstance(value, self.kind):
+            raise ValueError(f"{name} {value!r} is not a {self.kind.__name__}: give one, or None for no {name}")
+        return value
 
 
-def _checked(name: str, value: Any, rule: Any) -> Any:
-    """`value` as a plain Python value if the rule allows it. Raises ValueError: what came, what is allowed."""
-    if value is None and rule["absent"]:
-        return None
-    if rule["kind"] == "choice":
-        if value not in list(rule["choices"]):
-            raise ValueError(f"{name} {value!r} is unknown: allowed are {', '.join(rule['choices'])}")
-        return str(value)
-    allowed = f"{rule['low']}..{rule['high']}"
-    whole = rule["kind"] == "integer"
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral if whole else numbers.Real):
-        raise ValueError(f"{name} {value!r} is not {'a whole' if whole else 'a'} number: give one in {allowed}")
-    if not rule["low"] <= value <= rule["high"]:  # NaN fails too; before float(), which 10**400 would overflow
-        raise ValueError(f"{name} {value} is outside {allowed}")
-    return int(value) if whole else float(value)
+def ruled(default: Any, rule: Rule) -> Any:
+    """A dataclass field that knows its rule."""
+    return dataclasses.field(default=default, metadata={"rule": rule})
+
+
+def rules(spec: type | Any) -> dict[str, Rule]:
+    """The rule of each field that has one."""
+    return {field.name: field.metadata["rule"] for field in dataclasses.fields(spec) if field.metadata}
 
 
 class Checked:
     """Checks every field that carries a rule when the instance is made."""
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            if field.metadata:
-                object.__setattr__(self, field.name, _checked(field.name, getattr(self, field.name), field.metadata))
+        for name, rule in rules(self).items():
+            object.__setattr__(self, name, rule.check(name, getattr(self, name)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class PruningSpec(Checked):
     """When and how a run is pruned. The defaults are the paper's text at 80 % in 5 rounds."""
 
-    criterion: str = "activation-frequency"
-    ratio: float = option(
-        0.8, "Share of all weights, output layer included, to be zero at the end.", low=0.0, high=0.99
-    )
-    rounds: int = option(5, "How many cuts. Their sizes fall, so the first is the largest.", low=1, high=100)
-    start_accuracy: float = option(
-        0.8, "Training accuracy at which the first cut comes; the others follow in equal steps up to the target.",
-        low=0.0, high=1.0,
-    )  # fmt: skip
-    budget: str = option("total", "How the ratio is split over the rounds.", choices=BUDGETS)
-    scope: str = option("global", "What is ranked against what.", choices=SCOPES)
-    counting: str = option("every-batch", "On which images firing is counted.", choices=COUNTINGS)
-    reset_counts: bool = False
-    min_units: int = option(
-        0, "Neurons kept alive in every layer whatever the ratio; 0 as in the paper.", low=0, high=4096
-    )
-    selection: str = option("ratio", "What a round cuts.", choices=SELECTIONS)
-    redundancy: str = option("full", "What happens to a neuron without incoming weights.", choices=REDUNDANCIES)
-    schedule: str = option("rising", "When the cuts come.", choices=SCHEDULES)
-    rewind: bool = False  # after the last cut what is left goes back to its start weights (Frankle and Carbin 2019)
+    criterion: str = ruled("activation-frequency", Choice(
+        "Criterion: what goes first", choices=criteria.names, refusal="unknown criterion {value!r}: allowed are {allowed}",
+    ))  # fmt: skip
+    ratio: float = ruled(0.8, Number(
+        "Pruning ratio, %", "Share of all weights, output layer included, to be zero at the end.",
+        low=0.0, high=0.99, percent=True, dragged=True,
+    ))  # fmt: skip
+    rounds: int = ruled(5, Number(
+        "Rounds", "How many cuts. Their sizes fall, so the first is the largest.", low=1, high=100, dragged=True,
+    ))  # fmt: skip
+    start_accuracy: float = ruled(0.8, Number(
+        "First cut at training accuracy, %",
+        "Training accuracy at which the first cut comes; the others follow in equal steps up to the target.",
+        "start", low=0.0, high=1.0, percent=True,
+    ))  # fmt: skip
+    budget: str = ruled("total", Choice("Budget", "How the ratio is split over the rounds.", choices=BUDGETS))
+    scope: str = ruled("global", Choice("Ranking", "What is ranked against what.", choices=SCOPES))
+    counting: str = ruled("every-batch", Choice("Counting", "On which images firing is counted.", choices=COUNTINGS))
+    reset_counts: bool = ruled(False, Switch(
+        "Reset counts after a cut", "Off: counts are kept over the whole run.", "reset",
+    ))  # fmt: skip
+    min_units: int = ruled(0, Number(
+        "Neurons kept per layer", "Neurons kept alive in every layer whatever the ratio; 0 as in the paper.", low=0, high=4096,
+    ))  # fmt: skip
+    selection: str = ruled("ratio", Choice("A round cuts", "What a round cuts.", choices=SELECTIONS))
+    redundancy: str = ruled("full", Choice(
+        "Redundancy", "What happens to a neuron without incoming weights.", choices=REDUNDANCIES,
+    ))  # fmt: skip
+    schedule: str = ruled("rising", Choice("When the cuts come", "When the cuts come.", choices=SCHEDULES))
+    rewind: bool = ruled(False, Switch("Rewind after the last cut", REWOUND))
 
     def __post_init__(self):
         super().__post_init__()
         ranking = criteria.get(self.criterion)
-        for name in ("reset_counts", "rewind"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} {getattr(self, name)!r} is not True or False")
         if self.selection == "deviation" and ranking.per != "neuron":
             raise ValueError(
                 f"selection 'deviation' cuts whole neurons but the criterion {self.criterion!r} scores weights: "
@@ -147,16 +172,19 @@ class PruningSpec(Checked):
 class PenaltySpec(Checked):
     """λ · Σ singular values of the hidden layers in the objective, taken as a step of its own every N training steps."""
 
-    strength: float = option(
-        0.001, "λ: how much a unit of nuclear norm costs beside the mean cross-entropy.", low=0.0, high=1e6
-    )
-    every: int = option(
-        50, "N: training steps between two penalty steps, each as long as N of them. The same penalty, cheaper.",
+    strength: float = ruled(0.001, Number(
+        "Strength λ", "λ: how much a unit of nuclear norm costs beside the mean cross-entropy.", "lambda", low=0.0, high=1e6,
+    ))  # fmt: skip
+    every: int = ruled(50, Number(
+        "Training steps between two of its steps, N",
+        "N: training steps between two penalty steps, each as long as N of them. The same penalty, cheaper.",
         low=1, high=100_000,
-    )  # fmt: skip
-    method: str = option("proximal", "How the penalty changes the weights.", choices=METHODS)
-    weighting: str = option("equal", "How much each singular value counts.", choices=WEIGHTINGS)
-    switching: str = option("always", "When the penalty is on.", choices=SWITCHINGS)
+    ))  # fmt: skip
+    method: str = ruled("proximal", Choice("Its step", "How the penalty changes the weights.", choices=METHODS))
+    weighting: str = ruled("equal", Choice(
+        "Weight of each singular value", "How much each singular value counts.", choices=WEIGHTINGS,
+    ))  # fmt: skip
+    switching: str = ruled("always", Choice("When it is on", "When the penalty is on.", choices=SWITCHINGS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,16 +204,14 @@ class HandCut:
     spared: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self):
-        rule = {"low": 0, "high": 100_000, "kind": "integer", "absent": False}
-        object.__setattr__(self, "epoch", _checked("epoch of a cut by hand", self.epoch, rule))
+        plan = rules(PruningSpec)
+        object.__setattr__(self, "epoch", Number(low=0, high=100_000).check("epoch of a cut by hand", self.epoch))
         if not self.epoch:
             raise ValueError("a cut by hand at epoch 0 never comes, nothing is trained yet: give an epoch from 1 on")
-        object.__setattr__(self, "ratio", _checked("ratio", self.ratio, bounds(PruningSpec, "ratio")))
-        if self.criterion is not None:
-            criteria.get(self.criterion)
-        object.__setattr__(
-            self, "scope", _checked("scope", self.scope, bounds(PruningSpec, "scope") | {"absent": True})
-        )
+        object.__setattr__(self, "ratio", plan["ratio"].check("ratio", self.ratio))
+        for name in ("criterion", "scope"):
+            if getattr(self, name) is not None:
+                plan[name].check(name, getattr(self, name))
         for name in ("killed", "spared"):
             object.__setattr__(self, name, _neurons(name, getattr(self, name)))
 
@@ -204,45 +230,52 @@ class RunSpec(Checked):
     ValueError that says what came, what is allowed and what to do.
     """
 
-    dataset: str = "mnist-mini"
-    hidden: tuple[int, ...] = (300, 200, 100, 50)
-    seed: int = option(0, "Draws the start weights, the shuffles and every random choice.", low=0, high=2**32 - 1)
-    optimizer: str = option("sgd", "How weights are updated.", choices=OPTIMIZERS)
-    learning_rate: float = option(0.01, "Step size. 0.01 in the paper.", low=0.0, high=1e12)
-    batch_size: int = option(32, "Images per update. 32 in the paper.", low=1, high=100_000)
-    max_epochs: int = option(200, "The run ends here if the target is not reached.", low=1, high=10_000)
-    target_accuracy: float | None = option(
-        None, "The run ends when an epoch's training accuracy reaches this after the last cut.",
-        low=0.0, high=1.0, absent=True,
-    )  # fmt: skip
-    ending: str = option("target", "When the run ends.", choices=ENDINGS)
-    early_stopping: str = option("off", "Whether validation loss may end the run.", choices=EARLY_STOPPINGS)
-    arithmetic: str = option(
-        "portable", "Whose matrix products: which computers give the same numbers.", choices=ARITHMETICS
-    )
-    pruning: PruningSpec | None = PruningSpec()
-    penalty: PenaltySpec | None = None
+    dataset: str = ruled("mnist-mini", Choice(
+        "Data", choices=datasets.names,
+        refusal="unknown data set {value!r}: allowed are {allowed}; a Keras-layout .npz in the folder PRUNING_DATA adds one",
+    ))  # fmt: skip
+    hidden: tuple[int, ...] = ruled((300, 200, 100, 50), Widths("Hidden layers"))
+    seed: int = ruled(0, Number(
+        "Seed", "Draws the start weights, the shuffles and every random choice.", low=0, high=2**32 - 1,
+    ))  # fmt: skip
+    optimizer: str = ruled("sgd", Choice("Optimiser", "How weights are updated.", choices=OPTIMIZERS))
+    learning_rate: float = ruled(0.01, Number(
+        "Learning rate", "Step size. 0.01 in the paper.", "rate", low=0.0, high=1e12,
+    ))  # fmt: skip
+    batch_size: int = ruled(32, Number(
+        "Batch size", "Images per update. 32 in the paper.", "batch", low=1, high=100_000,
+    ))  # fmt: skip
+    max_epochs: int = ruled(200, Number(
+        "Epochs at most", "The run ends here if the target is not reached.", "epochs", low=1, high=10_000,
+    ))  # fmt: skip
+    target_accuracy: float | None = ruled(None, Number(
+        "Target accuracy, % (0: the data's own)",
+        "The run ends when an epoch's training accuracy reaches this after the last cut.",
+        "target", low=0.0, high=1.0, percent=True, none="0",
+    ))  # fmt: skip
+    ending: str = ruled("target", Choice("The run ends", "When the run ends.", choices=ENDINGS))
+    early_stopping: str = ruled("off", Choice(
+        "Early stopping", "Whether validation loss may end the run.", "stopping", choices=EARLY_STOPPINGS,
+    ))  # fmt: skip
+    arithmetic: str = ruled("portable", Choice(
+        "Arithmetic", "Whose matrix products: which computers give the same numbers.", choices=ARITHMETICS,
+    ))  # fmt: skip
+    pruning: PruningSpec | None = ruled(PruningSpec(), Part(kind=PruningSpec))
+    penalty: PenaltySpec | None = ruled(None, Part(
+        "Train with the penalty",
+        "Adds λ · (sum of the hidden layers' singular values) to the objective, beside or instead of cuts.",
+        kind=PenaltySpec,
+    ))  # fmt: skip
     hand_cuts: tuple[HandCut, ...] = ()
     parent: str | None = None
 
     def __post_init__(self):
         super().__post_init__()
-        if self.dataset not in datasets.names():
-            allowed = ", ".join(datasets.names())
-            raise ValueError(
-                f"unknown data set {self.dataset!r}: allowed are {allowed}; "
-                "a Keras-layout .npz in the folder PRUNING_DATA adds one"
-            )
-        object.__setattr__(self, "hidden", _widths(self.hidden))
         if not isinstance(self.hand_cuts, (tuple, list)) or not all(isinstance(c, HandCut) for c in self.hand_cuts):
             raise ValueError(f"hand_cuts {self.hand_cuts!r} is not a tuple of HandCut: give one per cut, or ()")
         object.__setattr__(self, "hand_cuts", tuple(self.hand_cuts))
         if self.parent is not None and not (isinstance(self.parent, str) and self.parent.isalnum()):
             raise ValueError(f"parent {self.parent!r} is not the key of a run: it has 16 letters and digits")
-        if self.pruning is not None and not isinstance(self.pruning, PruningSpec):
-            raise ValueError(f"pruning {self.pruning!r} is not a PruningSpec: give one, or None for no pruning")
-        if self.penalty is not None and not isinstance(self.penalty, PenaltySpec):
-            raise ValueError(f"penalty {self.penalty!r} is not a PenaltySpec: give one, or None for no penalty")
         rising = self.pruning is not None and self.pruning.schedule == "rising"
         if rising and self.pruning.start_accuracy > self.target:
             start, target = numerals.write(self.pruning.start_accuracy), numerals.write(self.target)
@@ -328,8 +361,7 @@ BASELINES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "rewound to the start weights": (
         {"rewind": True},
-        "After the last cut what is left goes back to its start weights and is trained again to the target (Frankle and Carbin "
-        "2019, arXiv 1803.03635).",
+        REWOUND,
     ),
 }
 
@@ -341,19 +373,6 @@ def widths_of(text: str) -> tuple[int, ...]:
     if not parts or not all(part.isdecimal() for part in parts):
         raise ValueError(f"the network {text!r} is not a list of widths: write them like 300-200-100-50")
     return tuple(int(part) for part in parts)
-
-
-def _widths(hidden: Any) -> tuple[int, ...]:
-    advice = "give 1 to 8 hidden layers of 1..4096 neurons, such as (300, 200, 100, 50)"
-    if isinstance(hidden, (str, bytes)) or not hasattr(hidden, "__iter__"):
-        raise ValueError(f"hidden {hidden!r} is not a tuple of widths: {advice}")
-    hidden = tuple(hidden)
-    if not 1 <= len(hidden) <= 8:
-        raise ValueError(f"hidden has {len(hidden)} layers: {advice}")
-    for width in hidden:
-        if isinstance(width, bool) or not isinstance(width, numbers.Integral) or not 1 <= width <= 4096:
-            raise ValueError(f"hidden layer width {width!r} is not allowed: {advice}")
-    return tuple(int(width) for width in hidden)
 
 
 def _neurons(name: str, chosen: Any) -> tuple[tuple[int, int], ...]:

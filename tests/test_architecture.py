@@ -16,6 +16,7 @@ ARROWS = """
 arithmetic:
 blas:
 numerals:
+rules: numerals
 datasets:
 network: blas
 statistics: arithmetic
@@ -24,7 +25,7 @@ lowrank:
 criteria: network
 events: network spectra
 masks: network spectra
-spec: arithmetic criteria datasets masks numerals
+spec: arithmetic criteria datasets masks numerals rules
 collapse: blas network spec
 recipe: spec
 store: arithmetic datasets events network recipe spec spectra

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from core import criteria, datasets, spec
+from core.rules import Choice, Number
 from core.spec import HandCut, PenaltySpec, PruningSpec, RunSpec, as_released
+
+KINDS = (RunSpec, PruningSpec, PenaltySpec)
 
 
 def test_the_defaults_are_the_papers_protocol():
@@ -156,20 +159,23 @@ def test_a_start_accuracy_is_held_against_the_data_sets_own_target():
     )
 
 
-def test_every_number_has_bounds_and_every_option_a_help_text():
-    for kind in (PruningSpec, RunSpec):
-        for field in dataclasses.fields(kind):
-            if not field.metadata:
-                continue
-            rule = spec.bounds(kind, field.name)
-            assert len(rule["help"]) > 10
-            assert rule["choices"] or rule["low"] <= rule["high"]
-            ends = () if rule["choices"] else (rule["low"], rule["high"])
-            for value in rule["choices"] or ends:  # whatever is allowed is taken
-                fields = {field.name: value}
-                if kind is RunSpec:
-                    fields |= {"pruning": None}
-                kind(**fields)
+def test_every_field_has_a_rule_in_words_and_takes_whatever_it_allows():
+    bare = {field.name for kind in KINDS for field in dataclasses.fields(kind)} - {
+        name for kind in KINDS for name in spec.rules(kind)
+    }
+    assert bare == {"hand_cuts", "parent"}  # what makes a branch is no choice of a control's
+    for kind in KINDS:
+        for name, rule in spec.rules(kind).items():
+            assert rule.label or name == "pruning"
+            assert len(rule.help) > 10 or name in (
+                "criterion",
+                "dataset",
+                "hidden",
+                "pruning",
+            )  # in the sidebar's words
+            ends = (rule.low, rule.high) if isinstance(rule, Number) else ()
+            for value in rule.options if isinstance(rule, Choice) else ends:
+                kind(**{name: value} | ({"pruning": None} if kind is RunSpec else {}))
 
 
 CHANGES = [

@@ -2,12 +2,14 @@
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 from streamlit.testing.v1 import AppTest
 
-from core.spec import PruningSpec, RunSpec
+from core.spec import RunSpec
+from pages.shared import link
+from pages.watch import sidebar
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = {
@@ -16,26 +18,13 @@ PAGES = {
 
 
 def asking_for(spec: RunSpec) -> str:
-    """The link with which the sidebar asks for the spec, as far as tests vary it."""
-    plan, usual = spec.pruning or PruningSpec(), PruningSpec()
-    values = {
-        "dataset": spec.dataset, "hidden": "-".join(map(str, spec.hidden)), "seed": spec.seed, "rate": spec.learning_rate,
-        "batch": spec.batch_size, "epochs": spec.max_epochs, "target": 100 * (spec.target_accuracy or 0),
-        "ratio": round(100 * plan.ratio), "rounds": plan.rounds, "start": 100 * plan.start_accuracy,
-        "arithmetic": spec.arithmetic,
-    }  # fmt: skip
-    if spec.pruning is None:
-        values["criterion"] = "no pruning"
-    else:
-        assert spec.pruning == replace(
-            usual, ratio=plan.ratio, rounds=plan.rounds, start_accuracy=plan.start_accuracy
-        ), "write the field into the link"
-    return "&".join(f"{name}={value}" for name, value in values.items())
+    """The link with which the sidebar asks for the spec."""
+    return urlencode(link.words(sidebar.RULES, sidebar.choice_of(spec)))
 
 
-def visit(page: str = "live", **link: str) -> AppTest:
+def visit(page: str = "live", **query: str) -> AppTest:
     app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
-    for name, text in link.items():
+    for name, text in query.items():
         app.query_params[name] = text
     app.run()
     if page != "live":
@@ -54,11 +43,11 @@ def said(app: AppTest) -> str:
     return "\n".join(element.value for kind in kinds for element in kind)
 
 
-def arrive(page: str, **link: str) -> AppTest:
+def arrive(page: str, **query: str) -> AppTest:
     """A visit that begins at the page, as a link does; drawn twice, as the browser's introduction brings about."""
     app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
     app.switch_page(PAGES[page])
-    for name, text in link.items():
+    for name, text in query.items():
         app.query_params[name] = text
     return again(again(app))
 

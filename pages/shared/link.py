@@ -1,18 +1,24 @@
 """The link: what the address says of the page, read and written here only, and the addresses of other pages.
 
-page = link.arrived(page.url_path)              # app.py, once a run
-if link.unread("run"): …link.says().get("run")  # at the page's first run, and when the browser's Back or Forward brought it
-link.put({"run": key}, kept=("cut", "view"))    # now the address says this, and what the browser itself keeps in it of `kept`
-link.to("slider", run=key, lecture="1")         # leads there under any path that the app is served from
+page = link.arrived(page.url_path)            # app.py, once a run
+if link.unread("run"): …link.read(rules)      # at the page's first run, and when the browser's Back or Forward brought it
+link.words(rules, values)                     # the texts that `read` reads
+link.put({"run": key}, kept=("cut", "view"))  # now the address says this, and what the browser itself keeps in it of `kept`
+link.to("slider", run=key, lecture="1")       # leads there under any path that the app is served from
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from core.rules import Choice, Rule
+
+SHOWN = 30  # characters of what came that a sentence repeats
 
 
 def arrived(page: str) -> None:
@@ -52,9 +58,47 @@ def settle(name: str) -> None:
     unread(name)
 
 
+def stored(runs: Iterable[str], otherwise: str = "no such run is stored here; another one is shown") -> Rule:
+    """The rule for the key of one of the `runs`."""
+    return Choice(choices=lambda: runs, otherwise=otherwise)
+
+
+def read(
+    rules: Mapping[str, Rule],
+    usual: Mapping[str, Any] | None = None,
+    *,
+    of: Mapping[str, str] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """What the address, or `of`, asks for of what has a rule, by its name in the link. What it asks in vain is left out, and
+    told on the page, or by `tell`; `usual`: what stands there instead."""
+    found = {}
+    for name, text in (says() if of is None else of).items():
+        try:
+            if name in rules:
+                found[name] = rules[name].read(text)
+        except ValueError as error:
+            instead = f"; {rules[name].write(usual[name])} it is" if usual and name in usual else ""
+            came = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+            (tell or asked_in_vain)(f"The link asks for {name} = {came!r}, which is not possible: {error}{instead}.")
+    return found
+
+
+def words(
+    rules: Mapping[str, Rule], values: Mapping[str, Any], usual: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """The texts by which a link asks for the values, those left out that are as `usual`."""
+    return {
+        name: rule.write(values[name])
+        for name, rule in rules.items()
+        if name in values and not (usual and name in usual and values[name] == usual[name])
+    }
+
+
 def asked_in_vain(text: str) -> None:
     """Keeps a sentence on what the link asks for and cannot have, for `tell`."""
-    st.session_state["link in vain"] = (text, None)
+    before, of = st.session_state.get("link in vain", ("", None))
+    st.session_state["link in vain"] = (f"{before}  \n{text}" if before and of is None else text), None
 
 
 def tell(shown: dict[str, str]) -> None:

@@ -2,42 +2,69 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import streamlit as st
 
-from core import criteria, datasets, numerals, spec
+from core import criteria, datasets, spec
+from core.rules import Choice, Number, Rule, Switch
 from core.spec import PenaltySpec, PruningSpec, RunSpec
 from pages.shared import given, link, noted, session
 
 NONE = "no pruning"
 FIRST = ("activation-frequency", "magnitude", "random-matched", "inactivity")
-TEXT: dict[str, Any] = {
-    "dataset": "mnist-mini", "hidden": "300-200-100-50", "criterion": FIRST[0], "ratio": 80, "rounds": 5, "seed": 0,
-    "start": 80.0, "target": 0.0, "budget": "total", "scope": "global", "counting": "every-batch", "reset": False,
-    "min_units": 0, "selection": "ratio", "redundancy": "full", "schedule": "rising", "rewind": False, "rate": 0.01,
-    "batch": 32, "epochs": 200, "ending": "target", "arithmetic": "native", "optimizer": "sgd", "stopping": "off",
-    "penalty": False, "lambda": 0.001, "every": 50, "method": "proximal", "weighting": "equal", "switching": "always",
-}  # fmt: skip
-RELEASED = TEXT | {
-    "criterion": "inactivity", "budget": "increment", "counting": "sample-32", "redundancy": "released",
-    "epochs": 500, "stopping": "released",
-}  # fmt: skip
+MAIN = (
+    "dataset",
+    "hidden",
+    "criterion",
+    "ratio",
+    "rounds",
+    "seed",
+)  # what is there at once; the rest is to be unfolded
 PRESET_KEEPS = ("dataset", "seed")
-# Typed into fields of text, which are read here: a browser's field of numbers drops the comma of 0,05 and says 5.
-TYPED = {
-    "min_units": "Neurons kept per layer", "start": "First cut at training accuracy, %",
-    "target": "Target accuracy, % (0: the data's own)", "rate": "Learning rate", "batch": "Batch size",
-    "epochs": "Epochs at most", "lambda": "Strength λ", "every": "Training steps between two of its steps, N",
-}  # fmt: skip
-OF_THE_PENALTY = ("lambda", "every")
+# Each control, by its name in links: of which class it is, which field, and what may be chosen.
+FIELDS: dict[str, tuple[type, str]] = {
+    rule.link or field: (kind, field)
+    for kind in (PruningSpec, RunSpec, PenaltySpec)
+    for field, rule in spec.rules(kind).items()
+    if field != "pruning"
+}
+RULES: dict[str, Rule] = {name: spec.rules(kind)[field] for name, (kind, field) in FIELDS.items()}
+RULES["criterion"] = dataclasses.replace(RULES["criterion"], choices=lambda: [*criteria.names(), NONE])
+
+
+def choice_of(run: RunSpec) -> dict[str, Any]:
+    """What the controls say where the spec is asked for."""
+    parts = {RunSpec: run, PruningSpec: run.pruning or PruningSpec(), PenaltySpec: run.penalty or PenaltySpec()}
+    choice = {name: getattr(parts[kind], field) for name, (kind, field) in FIELDS.items()}
+    return choice | {"penalty": run.penalty is not None} | ({} if run.pruning else {"criterion": NONE})
+
+
+def spec_of(choice: dict[str, Any]) -> RunSpec:
+    """The spec that the controls ask for. Raises ValueError with a sentence on what cannot be."""
+
+    def values(wanted: type) -> dict[str, Any]:
+        return {field: choice[name] for name, (kind, field) in FIELDS.items() if kind is wanted}
+
+    pruning = None if choice["criterion"] == NONE else PruningSpec(**values(PruningSpec))
+    penalty = PenaltySpec(**values(PenaltySpec)) if choice["penalty"] else None
+    return RunSpec(**values(RunSpec) | {"pruning": pruning, "penalty": penalty})
+
+
+USUAL = choice_of(RunSpec(arithmetic="native"))  # live runs are this computer's own
+RELEASED = choice_of(spec.as_released(arithmetic="native"))
+BASELINES = {
+    name: choice_of(RunSpec(arithmetic="native", pruning=PruningSpec(**changes)))
+    for name, (changes, _) in spec.BASELINES.items()
+}
 
 
 def draw() -> None:
     """Draws the sidebar and opens the run that the link names; `chosen` gives the result, `in_link` what the link is to say."""
     state = st.session_state
     if link.unread("choice") or "choice" not in state:
-        state["choice"] = _from_link()
+        state["choice"] = USUAL | link.read(RULES, USUAL)
         for name, value in state["choice"].items():
             given.give(f"choose {name}", _shown(name, value))
     for name, value in state["choice"].items():
@@ -49,36 +76,17 @@ def draw() -> None:
         _presets()
         _main_controls()
         with st.expander("More settings"):
-            _more_controls()
+            _controls(PruningSpec, RunSpec)
         with st.expander("Nuclear-norm penalty"):
-            _penalty_controls()
+            _control("penalty")
+            _controls(PenaltySpec)
     state["choice problem"] = ""
     state["choice"] = {name: _said(name, known) for name, known in state["choice"].items()}
 
 
 def in_link() -> dict[str, str]:
     """What the link is to say of the choice, and of the run that is watched."""
-    wanted = {name: str(value) for name, value in st.session_state["choice"].items() if value != TEXT[name]}
-    return wanted | session.in_link()
-
-
-def _shown(name: str, value: Any) -> Any:
-    """The value as its control holds it."""
-    return numerals.write(value) if name in TYPED else value
-
-
-def _said(name: str, known: Any) -> Any:
-    """What the control says; what was `known` where a number cannot be read, which `chosen` then tells."""
-    state = st.session_state
-    value = given.value(f"choose {name}")
-    if value is None or name not in TYPED:
-        return known if value is None else value
-    try:
-        return numerals.read(value, *RANGES[name], whole=isinstance(TEXT[name], int))
-    except ValueError as error:
-        if given.value("choose penalty") or name not in OF_THE_PENALTY:
-            state["choice problem"] = state["choice problem"] or f"{TYPED[name]}: {error}"
-        return known
+    return link.words(RULES, st.session_state["choice"], USUAL) | session.in_link()
 
 
 def chosen() -> RunSpec:
@@ -86,99 +94,50 @@ def chosen() -> RunSpec:
     choice = st.session_state["choice"]
     if problem := st.session_state.get("choice problem"):
         raise ValueError(problem)
-    pruning = None
-    if choice["criterion"] != NONE:
-        pruning = PruningSpec(
-            criterion=choice["criterion"], ratio=choice["ratio"] / 100, rounds=choice["rounds"],
-            start_accuracy=choice["start"] / 100, budget=choice["budget"], scope=choice["scope"],
-            counting=choice["counting"], reset_counts=choice["reset"], min_units=choice["min_units"],
-            selection=choice["selection"], redundancy=choice["redundancy"], schedule=choice["schedule"],
-            rewind=choice["rewind"],
-        )  # fmt: skip
-    penalty = None
-    if choice["penalty"]:
-        penalty = PenaltySpec(
-            strength=choice["lambda"], every=choice["every"], method=choice["method"], weighting=choice["weighting"],
-            switching=choice["switching"],
-        )  # fmt: skip
-    return RunSpec(
-        dataset=choice["dataset"], hidden=_widths(choice["hidden"]), seed=choice["seed"], pruning=pruning, penalty=penalty,
-        optimizer=choice["optimizer"], learning_rate=choice["rate"], batch_size=choice["batch"],
-        max_epochs=choice["epochs"], ending=choice["ending"], early_stopping=choice["stopping"],
-        arithmetic=choice["arithmetic"],
-        target_accuracy=choice["target"] / 100 if choice["target"] else None,
-    )  # fmt: skip
-
-
-def _widths(text: str) -> tuple[int, ...]:
-    widths = spec.widths_of(text)
-    if max(widths) > spec.WIDEST_ON_PAGE:
+    if (widest := max(choice["hidden"])) > spec.WIDEST_ON_PAGE:
         raise ValueError(
-            f"a hidden layer of {max(widths):,} neurons is too wide for the page: allowed are 1..{spec.WIDEST_ON_PAGE}; "
+            f"a hidden layer of {widest:,} neurons is too wide for the page: allowed are 1..{spec.WIDEST_ON_PAGE}; "
             "up to 4,096 train from a Python script"
         )
-    return widths
+    return spec_of(choice)
 
 
-# -- the link -------------------------------------------------------------------------------------------------------
+def _shown(name: str, value: Any) -> Any:
+    """The value as its control holds it: numbers that are typed as text, since a browser's field of numbers drops the comma of
+    0,05 and says 5."""
+    rule = RULES[name]
+    if isinstance(rule, Choice | Switch):
+        return value
+    text = rule.write(value)
+    return text if _typed(rule) else float(text) if rule.percent else int(text)
 
 
-def _from_link() -> dict[str, Any]:
-    """The paper's protocol, changed by what the link says. What the link says wrongly is told and left out."""
-    choice = dict(TEXT)
-    for name, text in link.says().items():
-        if name not in choice:
-            continue
-        kind = type(choice[name])
-        try:
-            value = text == "True" if kind is bool else kind(text)
-        except ValueError:
-            value = None
-        problem = value is None or not _possible(name, value)
-        if problem:
-            link.asked_in_vain(f"The link asks for {name} = {text!r}, which is not possible; {choice[name]} it is.")
-        else:
-            choice[name] = value
-    return choice
+def _said(name: str, known: Any) -> Any:
+    """What the control says; what was `known` where that cannot be read, which `chosen` then tells."""
+    state, rule = st.session_state, RULES[name]
+    said = given.value(f"choose {name}")
+    if said is None or said == _shown(name, known):
+        return known
+    try:
+        return said if isinstance(rule, Choice | Switch) else rule.read(said if _typed(rule) else f"{said:.12g}")
+    except ValueError as error:
+        if not _idle(FIELDS[name][0]):
+            state["choice problem"] = state["choice problem"] or f"{rule.label}: {error}"
+        return known
 
 
-def _possible(name: str, value: Any) -> bool:
-    options, rule = OPTIONS.get(name), RANGES.get(name)
-    if name == "dataset":
-        return value in datasets.names()
-    if options:
-        return value in options()
-    return rule is None or rule[0] <= value <= rule[1]
+def _typed(rule: Rule) -> bool:
+    return not (isinstance(rule, Number) and rule.dragged)
+
+
+def _idle(kind: type) -> bool:
+    """Whether settings of this class play no part in what is asked for."""
+    return {PruningSpec: given.value("choose criterion") == NONE, PenaltySpec: not given.value("choose penalty")}.get(
+        kind, False
+    )
 
 
 # -- the controls ---------------------------------------------------------------------------------------------------
-
-
-def _rule(kind: type, name: str) -> Any:
-    return spec.bounds(kind, name)
-
-
-RANGES = {
-    "ratio": (0, 99), "rounds": (1, 20), "seed": (0, 2**32 - 1), "start": (0.0, 100.0), "target": (0.0, 100.0),
-    "min_units": (0, spec.WIDEST_ON_PAGE), "rate": (0.0, 1e12), "batch": (1, 100_000), "epochs": (1, 10_000),
-    "lambda": (0.0, 1e6), "every": (1, 100_000),
-}  # fmt: skip
-OPTIONS = {
-    "criterion": lambda: [*criteria.names(), NONE],
-    "budget": lambda: list(spec.BUDGETS),
-    "scope": lambda: list(spec.SCOPES),
-    "counting": lambda: list(spec.COUNTINGS),
-    "selection": lambda: list(spec.SELECTIONS),
-    "redundancy": lambda: list(spec.REDUNDANCIES),
-    "schedule": lambda: list(spec.SCHEDULES),
-    "ending": lambda: list(spec.ENDINGS),
-    "arithmetic": lambda: list(spec.ARITHMETICS),
-    "optimizer": lambda: list(spec.OPTIMIZERS),
-    "stopping": lambda: list(spec.EARLY_STOPPINGS),
-    "method": lambda: list(spec.METHODS),
-    "weighting": lambda: list(spec.WEIGHTINGS),
-    "switching": lambda: list(spec.SWITCHINGS),
-}
 
 
 def _apply(preset: dict[str, Any]) -> None:
@@ -189,7 +148,7 @@ def _apply(preset: dict[str, Any]) -> None:
 
 def _presets() -> None:
     st.button(
-        "As in the text", on_click=_apply, args=(TEXT,), width="stretch",
+        "As in the text", on_click=_apply, args=(USUAL,), width="stretch",
         help="The paper's words: the least active neurons go; 80 % in 5 rounds, redundancy counted in the ratio.",
     )  # fmt: skip
     st.button(
@@ -199,44 +158,24 @@ def _presets() -> None:
     )  # fmt: skip
 
     with st.popover("The paper's other baselines", width="stretch"):
-        for name, (changes, words) in spec.BASELINES.items():
+        for name, (_, words) in spec.BASELINES.items():
             label = name[0].upper() + name[1:]
-            st.button(label, on_click=_apply, args=(TEXT | changes,), width="stretch", help=words)
+            st.button(label, on_click=_apply, args=(BASELINES[name],), width="stretch", help=words)
 
 
 def _main_controls() -> None:
-    st.selectbox(
-        "Data", datasets.names(), key=given.name("choose dataset"), format_func=datasets.label,
-        help="\n\n".join(map(_described, datasets.names())),
-    )  # fmt: skip
+    told = "\n\n".join(map(_described, datasets.names()))
+    _control("dataset", format_func=datasets.label, help=told)
     noted.draw(given.value("choose dataset"))
     noted.overlooked()
-    st.text_input(
-        "Hidden layers", key=given.name("choose hidden"),
-        help=f"Widths of the hidden layers, such as 300-200-100-50: 1 to 8 layers of 1..{spec.WIDEST_ON_PAGE} neurons.",
-    )  # fmt: skip
-    st.selectbox(
-        "Criterion: what goes first", [*FIRST, NONE, *(n for n in criteria.names() if n not in FIRST)],
-        key=given.name("choose criterion"), format_func=_criterion_label,
-        help="The first four are the ones a class needs; further ones follow.\n\n"
-        + "\n\n".join(f"**{criteria.get(name).label}**: {criteria.get(name).help}" for name in criteria.names()),
-    )  # fmt: skip
-    idle = given.value("choose criterion") == NONE
-    st.slider(
-        "Pruning ratio, %",
-        *RANGES["ratio"],
-        key=given.name("choose ratio"),
-        disabled=idle,
-        help=_rule(PruningSpec, "ratio")["help"],
-    )
-    st.slider(
-        "Rounds",
-        *RANGES["rounds"],
-        key=given.name("choose rounds"),
-        disabled=idle,
-        help=_rule(PruningSpec, "rounds")["help"],
-    )
-    st.number_input("Seed", 0, 2**32 - 1, key=given.name("choose seed"), step=1, help=_rule(RunSpec, "seed")["help"])
+    told = f"Widths of the hidden layers, such as 300-200-100-50: 1 to 8 layers of 1..{spec.WIDEST_ON_PAGE} neurons."
+    _control("hidden", help=told)
+    ordered = [*FIRST, NONE, *(name for name in criteria.names() if name not in FIRST)]
+    told = "\n\n".join(f"**{criteria.get(name).label}**: {criteria.get(name).help}" for name in criteria.names())
+    told = f"The first four are the ones a class needs; further ones follow.\n\n{told}"
+    _control("criterion", options=ordered, format_func=_criterion_label, help=told)
+    for name in ("ratio", "rounds", "seed"):
+        _control(name)
 
 
 def _described(dataset: str) -> str:
@@ -249,53 +188,29 @@ def _criterion_label(name: str) -> str:
     return criteria.get(name).label if name in FIRST else f"More: {criteria.get(name).label}"
 
 
-def _more_controls() -> None:
-    _choice("Budget", "budget", PruningSpec, "budget")
-    _choice("Ranking", "scope", PruningSpec, "scope")
-    _choice("A round cuts", "selection", PruningSpec, "selection")
-    _choice("Counting", "counting", PruningSpec, "counting")
-    st.toggle(
-        "Reset counts after a cut", key=given.name("choose reset"), help="Off: counts are kept over the whole run."
-    )
-    _choice("Redundancy", "redundancy", PruningSpec, "redundancy")
-    _choice("When the cuts come", "schedule", PruningSpec, "schedule")
-    st.toggle(
-        "Rewind after the last cut",
-        key=given.name("choose rewind"),
-        help=spec.BASELINES["rewound to the start weights"][1],
-    )
-    _number("min_units", PruningSpec, "min_units")
-    _number("start", PruningSpec, "start_accuracy")
-    _number("target", RunSpec, "target_accuracy")
-    _choice("Optimiser", "optimizer", RunSpec, "optimizer")
-    _number("rate", RunSpec, "learning_rate")
-    _number("batch", RunSpec, "batch_size")
-    _number("epochs", RunSpec, "max_epochs")
-    _choice("The run ends", "ending", RunSpec, "ending")
-    _choice("Early stopping", "stopping", RunSpec, "early_stopping")
-    _choice("Arithmetic", "arithmetic", RunSpec, "arithmetic")
+def _controls(*kinds: type) -> None:
+    """The controls of these classes but those that are there at once."""
+    for name, (kind, _) in FIELDS.items():
+        if kind in kinds and name not in (*MAIN, "penalty"):
+            _control(name)
 
 
-def _penalty_controls() -> None:
-    st.toggle(
-        "Train with the penalty", key=given.name("choose penalty"),
-        help="Adds λ · (sum of the hidden layers' singular values) to the objective, beside or instead of cuts.",
-    )  # fmt: skip
-    off = not given.value("choose penalty")
-    _number("lambda", PenaltySpec, "strength", disabled=off)
-    _number("every", PenaltySpec, "every", disabled=off)
-    _choice("Its step", "method", PenaltySpec, "method", disabled=off)
-    _choice("Weight of each singular value", "weighting", PenaltySpec, "weighting", disabled=off)
-    _choice("When it is on", "switching", PenaltySpec, "switching", disabled=off)
-
-
-def _choice(label: str, name: str, kind: type, field: str, **more: Any) -> None:
-    rule = _rule(kind, field)
-    texts = "\n\n".join(f"**{option}**: {text}" for option, text in rule["choices"].items())
-    st.selectbox(
-        label, list(rule["choices"]), key=given.name(f"choose {name}"), help=f"{rule['help']}\n\n{texts}", **more
-    )
-
-
-def _number(name: str, kind: type, field: str, **more: Any) -> None:
-    st.text_input(TYPED[name], key=given.name(f"choose {name}"), help=_rule(kind, field)["help"], **more)
+def _control(name: str, **more: Any) -> None:
+    """Draws the control that the rule of the field asks for."""
+    rule, kind = RULES[name], FIELDS[name][0]
+    more = {
+        "key": given.name(f"choose {name}"), "help": rule.help, "disabled": name != "criterion" and _idle(kind),
+    } | more  # fmt: skip
+    if isinstance(rule, Choice):
+        if isinstance(rule.choices, dict):
+            texts = "\n\n".join(f"**{option}**: {text}" for option, text in rule.choices.items())
+            more["help"] = f"{rule.help}\n\n{texts}"
+        st.selectbox(rule.label, **{"options": rule.options} | more)
+    elif isinstance(rule, Switch):
+        st.toggle(rule.label, **more)
+    elif _typed(rule):
+        st.text_input(rule.label, **more)
+    elif rule.percent:
+        st.slider(rule.label, 100 * rule.low, 100 * rule.high, step=1.0, format="%.12g", **more)
+    else:
+        st.slider(rule.label, rule.low, rule.high, **more)
