@@ -274,7 +274,8 @@ def test_a_choice_is_in_the_link_and_the_link_makes_the_choice(cache):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("ratio", "100"), ("ratio", "-1"), ("ratio", "nan"), ("ratio", "much"), ("rounds", "0"), ("rounds", "101"), ("reset", "maybe"),
+        ("ratio", "100"), ("ratio", "-1"), ("ratio", "nan"), ("ratio", "much"), ("rounds", "0"), ("rounds", "101"),
+        ("reset", "maybe"),
         ("hidden", "30-0"),
         ("seed", "-1"), ("rate", "nan"), ("rate", "inf"), ("rate", "-1"), ("batch", "0"), ("epochs", "0"),
         ("start", "101"), ("criterion", "taste"), ("dataset", "cats"), ("budget", "half"), ("min_units", "9999"),
