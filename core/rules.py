@@ -59,14 +59,26 @@ class Choice(Rule):
         return text
 
 
+class Partly(ValueError):
+    """What came is allowed but for some of it; `rest`: what is."""
+
+    def __init__(self, text: str, rest: list[str]):
+        super().__init__(text)
+        self.rest = rest
+
+
 @dataclass(frozen=True, kw_only=True)
 class Several(Choice):
-    """Some of `choices`, at least one, as a list."""
+    """Some of `choices`, at least one, as a list. between: what stands between two of them in a text."""
 
     between: str = ","
 
     def read(self, text: str) -> list[str]:
-        return [super(Several, self).read(part) for part in text.split(self.between)]
+        parts, options = text.split(self.between), self.options
+        if unknown := [part for part in parts if part not in options]:
+            rest = [part for part in parts if part in options]
+            raise Partly(f"{unknown[0][:40]!r} is none of {', '.join(options)}", rest)
+        return parts
 
     def write(self, value: Iterable[str]) -> str:
         return self.between.join(value)

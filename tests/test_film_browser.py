@@ -359,7 +359,7 @@ def test_a_link_brings_back_what_was_seen(viewers, server, stored):
     assert bob.linked() == stored and f"at={epoch}.1" in bob.page.url  # the page has not overwritten it
     carl = viewers()
     carl.visit("spectra?run=0123456789abcdef")
-    carl.sees("The link names a run that is not stored here")
+    carl.sees("which is not possible: that run is not stored here")
     carl.until(lambda: carl.film.count() and carl.data("run") == SHIPPED, "the shipped run")
 
 

@@ -107,7 +107,7 @@ def test_an_unfinished_run_can_be_resumed(with_runs):
 def test_a_link_to_a_run_that_is_not_here_is_told(cache, wrong):
     app = visit(run=wrong)
     if wrong:
-        assert "The link names a run that is not here" in said(app)
+        assert "The link asks for run = " in said(app)
     assert "An example that ships" in said(app)
 
 

@@ -125,10 +125,10 @@ def test_the_link_restores_the_choice_and_keeps_what_the_browser_wrote(cache, st
 @pytest.mark.parametrize(
     "link, sentence",
     [
-        ({"run": "0123456789abcdef"}, "names a run that is not stored here"),
-        ({"epoch": "999"}, "epoch 999, which is not stored"),
-        ({"epoch": "x"}, "epoch x, which is not stored"),
-        ({"by": "beauty"}, "by = 'beauty', which is not there; allowed are activation-frequency, magnitude"),
+        ({"run": "0123456789abcdef"}, "run = '0123456789abcdef', which is not possible: that run is not stored here"),
+        ({"epoch": "999"}, "epoch = '999', which is not possible: no such epoch"),
+        ({"epoch": "x"}, "epoch = 'x', which is not possible: no such epoch"),
+        ({"by": "beauty"}, "by = 'beauty', which is not possible: allowed are activation-frequency, magnitude"),
         ({"scope": "galaxy"}, "allowed are global, layer"),
     ],
 )
@@ -240,7 +240,7 @@ def test_with_nothing_stored_at_all_it_says_what_to_do(cache, stage, monkeypatch
 def test_further_criteria_stand_beside_the_chosen_one_and_in_the_link(with_runs, stage):
     app = built(visit(run=digits(seed=1).key(), epoch="2", beside="wanda,beauty"), stage)
     assert [one["name"] for one in stage.header["controls"]] == ["magnitude", "random-matched", "wanda"]
-    assert "'beauty' beside it" in stage.news[-1]["said"] and app.query_params["beside"] == "wanda"
+    assert "'beauty' is none of" in stage.news[-1]["said"] and app.query_params["beside"] == "wanda"
     app.sidebar.multiselect(key="slider beside").set_value(["wanda", "apoz"])
     built(again(app), stage)
     assert [one["name"] for one in stage.header["controls"]] == ["magnitude", "random-matched", "wanda", "apoz"]

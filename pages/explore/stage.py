@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import criteria, masks
+from core import criteria, masks, rules
 from core.atlas.artifacts import AtlasOf
 from core.store import StoredRun, StoreError
 from pages.explore import atlases, branches
@@ -16,6 +16,10 @@ from pages.shared import asked, elements, given, library, link, noted, services,
 WORKING_SECONDS = 0.6
 KEPT = ("slider run", "slider epoch", "slider criterion", "slider beside", "slider scope")
 OF_THE_BROWSER = ("cut", "layer", "neuron", "view", "lecture")  # what the stage itself keeps in the link
+RULES = {
+    "by": rules.AtlasOf(choices=criteria.names), "scope": rules.AtlasOf(choices=masks.SCOPES),
+    "beside": rules.Several(choices=criteria.names),
+}  # fmt: skip
 LECTURE = Path(__file__).parent / "lecture.css"
 
 
@@ -84,8 +88,8 @@ def _choose(runs: dict[str, StoredRun]) -> tuple[AtlasOf, StoredRun]:
         given.give(name, given.value(name, value))
     given.give("slider run", given.value("slider run", next(iter(runs))))
     key = st.selectbox(
-        "Network", list(runs), key=given.name("slider run"), format_func=lambda one: library.name(runs[one]),
-        on_change=to_the_end, help="Any stored run; newly trained ones come first.",
+        "Network", list(runs), format_func=lambda one: library.name(runs[one]),
+        help="Any stored run; newly trained ones come first.", **given.heard("slider run", to_the_end),
     )  # fmt: skip
     epochs = list(runs[key].epochs)
     given.give("slider epoch", given.value("slider epoch") if given.value("slider epoch") in epochs else epochs[-1])
@@ -130,44 +134,31 @@ def to_the_end() -> None:
 
 def _read_link(runs: dict[str, StoredRun]) -> None:
     """Where the link is to be read: its choice, else the run that was being watched, else the shipped network."""
-    says = link.says()
     if not link.unread("slider"):
         if given.value("slider run") not in runs:
             given.take("slider run")
         return
-    wanted = says.get("run") or session.watched()
-    if wanted in runs:
-        given.give("slider run", wanted)
-    else:
-        if says.get("run"):
-            _tell("The link names a run that is not stored here; another one is shown.")
-        given.give("slider run", services.example_network() or next(iter(runs)))
-    if "epoch" in says:
-        epoch = int(says["epoch"]) if says["epoch"].isdecimal() else -1
-        if epoch in runs[given.value("slider run")].epochs:
-            given.give("slider epoch", epoch)
-        else:
-            _tell(f"The link asks for epoch {says['epoch']}, which is not stored; the last one is shown.")
-    for name, param, allowed in (("criterion", "by", criteria.names()), ("scope", "scope", list(masks.SCOPES))):
-        if says.get(param) in allowed:
-            given.give(f"slider {name}", says[param])
-        elif param in says:
-            _tell(f"The link asks for {param} = {says[param]!r}, which is not there; allowed are {', '.join(allowed)}.")
-    _read_beside(says.get("beside", ""))
-
-
-def _read_beside(text: str) -> None:
-    names = [name for name in text.split(",") if name]
-    unknown = [name for name in names if name not in criteria.names()]
-    if unknown:
-        _tell(f"The link asks for {unknown[0]!r} beside it, which is no criterion; it is left out.")
-    given.give("slider beside", [name for name in names if name not in unknown])
+    told: list[str] = []
+    linked = link.read({"run": link.stored(runs)}, tell=told.append).get("run")
+    watched = session.watched() if session.watched() in runs and "run" not in link.says() else None
+    given.give("slider run", linked or watched or services.example_network() or next(iter(runs)))
+    epochs = [str(epoch) for epoch in runs[given.value("slider run")].epochs]
+    otherwise = "no such epoch of this run is stored; the last one is shown"
+    asked = link.read(RULES | {"epoch": link.stored(epochs, otherwise)}, tell=told.append)
+    if told:
+        _tell(" ".join(told))
+    if "epoch" in asked:
+        given.give("slider epoch", int(asked["epoch"]))
+    for name, param in (("criterion", "by"), ("scope", "scope")):
+        if param in asked:
+            given.give(f"slider {name}", asked[param])
+    given.give("slider beside", asked.get("beside", []))
 
 
 def _in_link(choice: AtlasOf) -> dict[str, str]:
     """What the link says of what is shown."""
-    wanted = {"run": choice.run, "epoch": str(choice.epoch), "by": choice.criterion, "scope": choice.scope}
-    return wanted | ({"beside": ",".join(_more())} if _more() else {})
+    values = {"by": choice.criterion, "scope": choice.scope, "beside": list(_more())}
+    return {"run": choice.run, "epoch": str(choice.epoch)} | link.words(RULES, values, {"beside": []})
 
 
 # -- what changes while it is shown ----------------------------------------------------------------------------------

@@ -69,9 +69,7 @@ def chosen(*, pruned: bool = True) -> StoredRun | None:
     link.put(
         {"run": key}, kept=before if before.get("run", key) == key else ()
     )  # the browser's own part is about the run
-    problem, of = state.get("claims problem", ("", key))
-    if problem and of == key:
-        st.warning(problem)
+    link.tell({"run": key})
     return runs[key]
 
 
@@ -95,12 +93,9 @@ def _wanted(runs: dict[str, StoredRun]) -> str:
     state, watched = st.session_state, session.watched()
     if link.unread("claims"):
         state["claims watched"] = watched if watched in runs else None
-        linked = link.says().get("run")
-        first = next(one for one in (linked, watched, services.example_key(), next(iter(runs))) if one in runs)
-        if linked and linked != first:
-            text = "The link names a run that is not stored here, or that was never cut; another one is shown."
-            state["claims problem"] = text, first
-        return first
+        otherwise = "that run is not stored here, or it was never cut; another one is shown"
+        linked = link.read({"run": link.stored(runs, otherwise)}).get("run")
+        return next(one for one in (linked, watched, services.example_key(), next(iter(runs))) if one in runs)
     elif watched != state.get("claims watched") and watched in runs:
         state["claims watched"] = watched  # since the last visit another run was opened: it is the one that is meant
         return watched

@@ -6,10 +6,12 @@ person's. So what is given goes to a control of a new name, of which such an ans
 st.selectbox("Network", keys, key=given.name("slider run"))   # the control
 given.value("slider run")                                     # what it says
 given.give("slider run", key)                                 # it says this from now on
+st.selectbox("Pace", paces, **given.heard("pace", send, key)) # what a person chooses there is also told, by send(key)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -38,3 +40,13 @@ def take(control: str) -> None:
     st.session_state.pop(name(control), None)
     turns = st.session_state.get("given", {})
     st.session_state["given"] = turns | {control: turns.get(control, 0) + 1}
+
+
+def heard(control: str, do: Callable[..., None], *args: Any) -> dict[str, Any]:
+    """The options of a control of which a person's choice calls `do`; an answer to what it was before is none."""
+    return {"key": name(control), "on_change": _heard, "args": (control, name(control), do, *args)}
+
+
+def _heard(control: str, drawn: str, do: Callable[..., None], *args: Any) -> None:
+    if drawn == name(control):
+        do(*args)

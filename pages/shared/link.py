@@ -58,7 +58,7 @@ def settle(name: str) -> None:
     unread(name)
 
 
-def stored(runs: Iterable[str], otherwise: str = "no such run is stored here; another one is shown") -> Rule:
+def stored(runs: Iterable[str], otherwise: str = "that run is not stored here; another one is shown") -> Rule:
     """The rule for the key of one of the `runs`."""
     return Choice(choices=lambda: runs, otherwise=otherwise)
 
@@ -78,6 +78,8 @@ def read(
             if name in rules:
                 found[name] = rules[name].read(text)
         except ValueError as error:
+            if rest := getattr(error, "rest", None):
+                found[name] = rest
             instead = f"; {rules[name].write(usual[name])} it is" if usual and name in usual else ""
             came = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
             (tell or asked_in_vain)(f"The link asks for {name} = {came!r}, which is not possible: {error}{instead}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.store import StoredRun
-from pages.shared import link
+from pages.shared import given, link
 
 NAMES = ("a", "b")  # in the link
 
@@ -26,8 +26,9 @@ def chosen(runs: list[StoredRun]) -> list[StoredRun]:
     wanted += [key for key in labels if key not in wanted][: 2 - len(wanted)]
     picked = []
     for place, column in enumerate(st.columns(2)):
-        name = f"compare {place}"
-        st.session_state[name] = st.session_state[name] if st.session_state.get(name) in labels else wanted[place]
+        control = f"compare {place}"
+        given.give(control, given.value(control) if given.value(control) in labels else wanted[place])
+        name = given.name(control)
         picked.append(column.selectbox(f"Run {'AB'[place]}", list(labels), format_func=labels.get, key=name))
     st.session_state["compare"] = picked
     return [next(run for run in runs if run.key == key) for key in picked]
@@ -39,15 +40,12 @@ def in_link(pair: list[StoredRun]) -> dict[str, str]:
 
 
 def _read(labels: dict[str, str]) -> None:
-    asked = [link.says().get(name) for name in NAMES]
-    if any(asked):
-        found = [key for key in asked if key in labels]
-        if len(found) < len([key for key in asked if key]):
-            link.asked_in_vain("The link names a run that is not stored here; another one is shown.")
-        st.session_state["compare"] = found
+    if link.says().keys() & set(NAMES):
+        asked = link.read(dict.fromkeys(NAMES, link.stored(labels)))
+        st.session_state["compare"] = [asked[name] for name in NAMES if name in asked]
         _forget_menus()
 
 
 def _forget_menus() -> None:
     for place in range(2):
-        st.session_state.pop(f"compare {place}", None)
+        given.take(f"compare {place}")

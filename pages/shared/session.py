@@ -8,13 +8,23 @@ import time
 import streamlit as st
 
 from core import datasets
-from core.store import StoreError
+from core.rules import Rule
 from pages.shared import link, services
 
 HURRY_SECONDS = 2.0  # after a command the page looks often, until the worker has answered
 REFUSAL_SECONDS = 12.0
 # What Markdown, and Streamlit's own colours and icons, would take; not the "_" within PRUNING_DATA.
 SPECIAL = re.compile(r"[\\*~$\[\]<]|^[#>+-]|(?<![^\W_])_|_(?![^\W_])|:(?=[\w-]*\[|[\w+/-]+:)")
+
+
+class OfRun(Rule):
+    """The key of a run that can be watched, or none."""
+
+    def read(self, text: str) -> str:
+        job = services.board().job(text)
+        if text and not (job and job.live):  # one that waits in the queue has nothing stored yet
+            services.store_of(text).open(text)
+        return text
 
 
 def watch(key: str, *, follow: bool) -> None:
@@ -33,17 +43,10 @@ def open_from_link() -> None:
     """Watches the run that the link names, where it is to be read; come back to, a page may also name none."""
     if not link.unread("watched"):
         return
-    wanted = link.says().get("run")
-    if link.came_back() and wanted != watched():
+    if link.came_back() and link.says().get("run") != watched():
         st.session_state.pop("watching", None)
-    if wanted and watched() is None:
-        job = services.board().job(wanted)
-        try:
-            if not (job and job.live):  # one that waits in the queue has nothing stored yet
-                services.store_of(wanted).open(wanted)
-            watch(wanted, follow=True)
-        except StoreError as error:
-            link.asked_in_vain(f"The link names a run that is not here: {error}.")
+    if watched() is None and (key := link.read({"run": OfRun()}).get("run")):
+        watch(key, follow=True)
 
 
 def in_link() -> dict[str, str]:
