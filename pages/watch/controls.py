@@ -10,7 +10,7 @@ from core.jobs.job import Job
 from core.spec import RunSpec
 from core.store import StoredRun
 from core.views import scene
-from pages.shared import queued, services, session
+from pages.shared import given, queued, services, session
 from pages.watch import replay
 
 ICONS = {
@@ -136,17 +136,18 @@ def _start(spec: RunSpec, visitor: str) -> None:
 
 def _switches(left, middle, job: Job | None, visitor: str, mine: bool) -> None:
     """The two switches as the job under way has them, whoever looks and from wherever; else as the next Start takes them."""
-    key, state = job.key if job else None, st.session_state
-    cuts, pace = (job.pause_at_cuts, _pace_name(job.pace)) if job else state.get("next run", NEXT)
+    key = job.key if job else None
+    cuts, pace = (job.pause_at_cuts, _pace_name(job.pace)) if job else st.session_state.get("next run", NEXT)
     # Written anew in every run: what a session remembers of a switch may be of another run, or from before a reload.
-    state["pause at cuts"], state["pace"] = cuts, pace
+    given.give("pause at cuts", cuts)
+    given.give("pace", pace)
     left.toggle(
-        "Hold at cuts", key="pause at cuts", disabled=not mine, on_change=_switch, args=(key, visitor),
-        help="The run holds right after each cut until you go on.",
+        "Hold at cuts", disabled=not mine, help="The run holds right after each cut until you go on.",
+        **given.heard("pause at cuts", _switch, key, visitor),
     )  # fmt: skip
     middle.selectbox(
-        "Pace", list(dict.fromkeys([*PACES, pace])), key="pace", disabled=not mine, label_visibility="collapsed",
-        on_change=_set_pace, args=(key, visitor), help="How fast epochs follow one another.",
+        "Pace", list(dict.fromkeys([*PACES, pace])), disabled=not mine, label_visibility="collapsed",
+        help="How fast epochs follow one another.", **given.heard("pace", _set_pace, key, visitor),
     )  # fmt: skip
 
 
@@ -158,18 +159,18 @@ def _pace_name(seconds: float) -> str:
 def _switch(key: str | None, visitor: str) -> None:
     _keep()
     if key:  # else it is taken along by Start
-        _command(key, visitor, "pause-at-cuts", on=st.session_state["pause at cuts"])
+        _command(key, visitor, "pause-at-cuts", on=given.value("pause at cuts"))
 
 
 def _set_pace(key: str | None, visitor: str) -> None:
     _keep()
-    if key and st.session_state["pace"] in PACES:
-        _command(key, visitor, "pace", seconds=PACES[st.session_state["pace"]])
+    if key and given.value("pace") in PACES:
+        _command(key, visitor, "pace", seconds=PACES[given.value("pace")])
 
 
 def _keep() -> None:
     """What a person has switched is also how the next run starts."""
-    st.session_state["next run"] = st.session_state["pause at cuts"], st.session_state["pace"]
+    st.session_state["next run"] = given.value("pause at cuts"), given.value("pace")
 
 
 def _progress(job: Job, run: StoredRun | None, log: list) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.store import StoredRun
-from pages.shared import services
+from pages.shared import given, services
 
 
 def playing() -> bool:
@@ -16,40 +16,40 @@ def playing() -> bool:
 def play(run: StoredRun) -> None:
     """Replays the run from its start."""
     st.session_state["replay"] = True
-    st.session_state[_name(run)] = run.epochs[0]
+    given.give(_control(run), run.epochs[0])
 
 
 def scrubber(run: StoredRun) -> int:
     """The epoch to show, with a replay switch: the last one until a person moves it, and again when the run has grown."""
     state = st.session_state
     epochs = list(run.epochs)
-    name = _name(run)
-    shown = state.get(name, epochs[-1])
+    control = _control(run)
+    shown = given.value(control, epochs[-1])
     if playing():
         place = min(epochs.index(shown) + 1, len(epochs) - 1)
-        state[name] = epochs[place]
+        shown = epochs[place]
         state["replay"] = place < len(epochs) - 1
+    given.give(control, shown)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(
-            "Halt" if playing() else "Replay", key="replay button", on_click=_turn, args=(name, epochs), shortcut="L",
+            "Halt" if playing() else "Replay", key="replay button", on_click=_turn, args=(control, epochs), shortcut="L",
             help="Plays the stored run from its start.",
         )  # fmt: skip
         state["shown epoch"] = st.select_slider(
-            "Epoch", options=epochs, value=epochs[-1], key=name, on_change=_halt, label_visibility="collapsed",
-            format_func=lambda epoch: f"epoch {epoch}",
+            "Epoch", options=epochs, label_visibility="collapsed", format_func=lambda epoch: f"epoch {epoch}",
+            **given.heard(control, _halt),
         )  # fmt: skip
     return state["shown epoch"]
 
 
-def _name(run: StoredRun) -> str:
+def _control(run: StoredRun) -> str:
     return f"scrub {run.key} {run.last_epoch}"
 
 
-def _turn(name: str, epochs: list[int]) -> None:
-    state = st.session_state
-    state["replay"] = not state.get("replay")
-    if state["replay"] and state.get(name, epochs[-1]) == epochs[-1]:
-        state[name] = epochs[0]
+def _turn(control: str, epochs: list[int]) -> None:
+    st.session_state["replay"] = not playing()
+    if playing() and given.value(control, epochs[-1]) == epochs[-1]:
+        given.give(control, epochs[0])
 
 
 def _halt() -> None:
