@@ -36,7 +36,7 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice(Rule):
+class OneOf(Rule):
     """One of `choices`, each with what it means, or what gives their names. refusal: the sentence on anything else;
     otherwise: what a link is told in place of all that is allowed."""
 
@@ -68,7 +68,7 @@ class Partly(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Several(Choice):
+class Several(OneOf):
     """Some of `choices`, at least one, as a list. between: what stands between two of them in a text."""
 
     between: str = ","

@@ -16,7 +16,7 @@ from typing import Any
 from core import criteria, datasets, numerals
 from core.arithmetic import ARITHMETICS
 from core.masks import REDUNDANCIES, SCOPES, ByHand
-from core.rules import Choice, Number, Rule, Switch
+from core.rules import Number, OneOf, Rule, Switch
 
 # Raise it when the same spec would give other numbers: old results then keep their keys and are not mixed up.
 ENGINE = 3
@@ -127,7 +127,7 @@ class Checked:
 class PruningSpec(Checked):
     """When and how a run is pruned. The defaults are the paper's text at 80 % in 5 rounds."""
 
-    criterion: str = ruled("activation-frequency", Choice(
+    criterion: str = ruled("activation-frequency", OneOf(
         "Criterion: what goes first", choices=criteria.names, refusal="unknown criterion {value!r}: allowed are {allowed}",
     ))  # fmt: skip
     ratio: float = ruled(0.8, Number(
@@ -142,20 +142,20 @@ class PruningSpec(Checked):
         "Training accuracy at which the first cut comes; the others follow in equal steps up to the target.",
         "start", low=0.0, high=1.0, percent=True,
     ))  # fmt: skip
-    budget: str = ruled("total", Choice("Budget", "How the ratio is split over the rounds.", choices=BUDGETS))
-    scope: str = ruled("global", Choice("Ranking", "What is ranked against what.", choices=SCOPES))
-    counting: str = ruled("every-batch", Choice("Counting", "On which images firing is counted.", choices=COUNTINGS))
+    budget: str = ruled("total", OneOf("Budget", "How the ratio is split over the rounds.", choices=BUDGETS))
+    scope: str = ruled("global", OneOf("Ranking", "What is ranked against what.", choices=SCOPES))
+    counting: str = ruled("every-batch", OneOf("Counting", "On which images firing is counted.", choices=COUNTINGS))
     reset_counts: bool = ruled(False, Switch(
         "Reset counts after a cut", "Off: counts are kept over the whole run.", "reset",
     ))  # fmt: skip
     min_units: int = ruled(0, Number(
         "Neurons kept per layer", "Neurons kept alive in every layer whatever the ratio; 0 as in the paper.", low=0, high=4096,
     ))  # fmt: skip
-    selection: str = ruled("ratio", Choice("A round cuts", "What a round cuts.", choices=SELECTIONS))
-    redundancy: str = ruled("full", Choice(
+    selection: str = ruled("ratio", OneOf("A round cuts", "What a round cuts.", choices=SELECTIONS))
+    redundancy: str = ruled("full", OneOf(
         "Redundancy", "What happens to a neuron without incoming weights.", choices=REDUNDANCIES,
     ))  # fmt: skip
-    schedule: str = ruled("rising", Choice("When the cuts come", "When the cuts come.", choices=SCHEDULES))
+    schedule: str = ruled("rising", OneOf("When the cuts come", "When the cuts come.", choices=SCHEDULES))
     rewind: bool = ruled(False, Switch("Rewind after the last cut", REWOUND))
 
     def __post_init__(self):
@@ -180,11 +180,11 @@ class PenaltySpec(Checked):
         "N: training steps between two penalty steps, each as long as N of them. The same penalty, cheaper.",
         low=1, high=100_000,
     ))  # fmt: skip
-    method: str = ruled("proximal", Choice("Its step", "How the penalty changes the weights.", choices=METHODS))
-    weighting: str = ruled("equal", Choice(
+    method: str = ruled("proximal", OneOf("Its step", "How the penalty changes the weights.", choices=METHODS))
+    weighting: str = ruled("equal", OneOf(
         "Weight of each singular value", "How much each singular value counts.", choices=WEIGHTINGS,
     ))  # fmt: skip
-    switching: str = ruled("always", Choice("When it is on", "When the penalty is on.", choices=SWITCHINGS))
+    switching: str = ruled("always", OneOf("When it is on", "When the penalty is on.", choices=SWITCHINGS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +230,7 @@ class RunSpec(Checked):
     ValueError that says what came, what is allowed and what to do.
     """
 
-    dataset: str = ruled("mnist-mini", Choice(
+    dataset: str = ruled("mnist-mini", OneOf(
         "Data", choices=datasets.names,
         refusal="unknown data set {value!r}: allowed are {allowed}; a Keras-layout .npz in the folder PRUNING_DATA adds one",
     ))  # fmt: skip
@@ -238,7 +238,7 @@ class RunSpec(Checked):
     seed: int = ruled(0, Number(
         "Seed", "Draws the start weights, the shuffles and every random choice.", low=0, high=2**32 - 1,
     ))  # fmt: skip
-    optimizer: str = ruled("sgd", Choice("Optimiser", "How weights are updated.", choices=OPTIMIZERS))
+    optimizer: str = ruled("sgd", OneOf("Optimiser", "How weights are updated.", choices=OPTIMIZERS))
     learning_rate: float = ruled(0.01, Number(
         "Learning rate", "Step size. 0.01 in the paper.", "rate", low=0.0, high=1e12,
     ))  # fmt: skip
@@ -253,11 +253,11 @@ class RunSpec(Checked):
         "The run ends when an epoch's training accuracy reaches this after the last cut.",
         "target", low=0.0, high=1.0, percent=True, none="0",
     ))  # fmt: skip
-    ending: str = ruled("target", Choice("The run ends", "When the run ends.", choices=ENDINGS))
-    early_stopping: str = ruled("off", Choice(
+    ending: str = ruled("target", OneOf("The run ends", "When the run ends.", choices=ENDINGS))
+    early_stopping: str = ruled("off", OneOf(
         "Early stopping", "Whether validation loss may end the run.", "stopping", choices=EARLY_STOPPINGS,
     ))  # fmt: skip
-    arithmetic: str = ruled("portable", Choice(
+    arithmetic: str = ruled("portable", OneOf(
         "Arithmetic", "Whose matrix products: which computers give the same numbers.", choices=ARITHMETICS,
     ))  # fmt: skip
     pruning: PruningSpec | None = ruled(PruningSpec(), Part(kind=PruningSpec))

@@ -158,7 +158,7 @@ def test_first_visit_start_and_a_curve_that_grows_in_place(visitors, server):
     assert all(0 < alive for alive in ann.alive())
     assert ann.button("Start").is_enabled() and ann.linked() is None
     example = ann.run
-    ann.page.get_by_role("spinbutton", name="Seed").fill("7")
+    ann.page.get_by_role("textbox", name="Seed").fill("7")
     ann.page.keyboard.press("Enter")
     ann.until(lambda: "seed=7" in ann.page.url, "the choice in the link")
     key = server.gates.hold(RunSpec(seed=7, arithmetic="native").key(), 1)

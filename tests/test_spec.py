@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core import criteria, datasets, spec
-from core.rules import Choice, Number
+from core.rules import Number, OneOf
 from core.spec import HandCut, PenaltySpec, PruningSpec, RunSpec, as_released
 
 KINDS = (RunSpec, PruningSpec, PenaltySpec)
@@ -174,7 +174,7 @@ def test_every_field_has_a_rule_in_words_and_takes_whatever_it_allows():
                 "pruning",
             )  # in the sidebar's words
             ends = (rule.low, rule.high) if isinstance(rule, Number) else ()
-            for value in rule.options if isinstance(rule, Choice) else ends:
+            for value in rule.options if isinstance(rule, OneOf) else ends:
                 kind(**{name: value} | ({"pruning": None} if kind is RunSpec else {}))
 
 

@@ -17,7 +17,7 @@ WORKING_SECONDS = 0.6
 KEPT = ("slider run", "slider epoch", "slider criterion", "slider beside", "slider scope")
 OF_THE_BROWSER = ("cut", "layer", "neuron", "view", "lecture")  # what the stage itself keeps in the link
 RULES = {
-    "by": rules.AtlasOf(choices=criteria.names), "scope": rules.AtlasOf(choices=masks.SCOPES),
+    "by": rules.OneOf(choices=criteria.names), "scope": rules.OneOf(choices=masks.SCOPES),
     "beside": rules.Several(choices=criteria.names),
 }  # fmt: skip
 LECTURE = Path(__file__).parent / "lecture.css"

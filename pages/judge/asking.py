@@ -5,7 +5,6 @@ What a switch said last is kept beside it, since a page that is left forgets its
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +14,10 @@ from core import criteria, datasets, spec
 from core.judge import questions, results
 from core.judge.questions import CLAIMS, METHOD, Row, Setting
 from core.judge.study import ARMS, RATIOS, Study
+from core.rules import Number, OneOf, Rule, Several, Switch
 from core.views import judge
 from core.views.judge import HERE, SHIPPED
-from pages.shared import link
+from pages.shared import given, link
 
 ORIGINS = {SHIPPED: "Shipped", HERE: "Run here"}
 COUNTS = {METHOD: "least active go (the text)", questions.INACTIVITY: "busiest go (released code)"}
@@ -27,6 +27,7 @@ SEEDS = (10, 15, 20, 30, 5, 3, 2)
 TARGET, LENGTH = "target", "length"
 LENGTHS = {TARGET: "to the same target", LENGTH: "the same number of epochs"}
 EPOCHS = 40
+LENGTH_RULE = replace(spec.rules(spec.RunSpec)["max_epochs"], label="Epochs", help="How long every run is trained.")
 PAPERS = ("mnist", "80")  # what the page opens on, where it ships
 QUICK = Study()
 # All that this page's link may hold.
@@ -82,7 +83,7 @@ def chosen(shipped: list[Row]) -> Choice:
     if made == HERE and problem:
         st.warning(problem)
     choice = Choice(made, setting, method, measured, asked)
-    switches.say(choice)
+    switches.say()
     return choice
 
 
@@ -93,7 +94,8 @@ def in_link() -> dict[str, str]:
 
 def show(made: str) -> None:
     """Shows the rows of this origin from the next drawing on; for buttons' callbacks."""
-    st.session_state["judge results"] = st.session_state["judge kept results"] = made
+    given.give("judge results", made)
+    st.session_state["kept judge results"] = made
 
 
 # -- what is shown of the shipped rows --------------------------------------------------------------------------------
@@ -146,12 +148,14 @@ def _study(switches: _Switches) -> tuple[Study | None, str]:
             "Budget", "budget", {name: name for name in spec.BUDGETS}, help=_listed(spec.BUDGETS)
         )
         if switches.one("Each run is trained", "length", LENGTHS) == LENGTH:
-            values["length"] = switches.number("Epochs", "epochs", EPOCHS, 1, 1000)
+            values["length"] = switches.number("epochs", LENGTH_RULE, EPOCHS)
     values["more"] = switches.tick("Claims 2 to 4 too", "more", MORE_HELP)
     if values["more"]:
         values["arms"] = [*dict.fromkeys([*values["arms"], METHOD, results.NO_PRUNING])]
-    st.session_state["judge study"] = values
     try:
+        if switches.problem:
+            raise ValueError(switches.problem)
+        st.session_state["judge study"] = values
         return Study.from_dict(values), ""
     except ValueError as error:
         return None, f"This set of runs is not possible: {error}."
@@ -191,20 +195,19 @@ def _listed(texts: dict[str, str]) -> str:
 
 
 class _Switches:
-    """Draws switches, at first as the link says. What the link says wrongly is told and left out."""
+    """Draws switches, at first as the link says."""
 
     def __init__(self):
         state = st.session_state
         # The whole link is kept: a run that ends half-way, since the browser asks anew, has settled only some switches by it.
         if link.unread("switches") or "judge asked" not in state:
-            for name in NAMES:
-                for kept in (f"judge {name}", f"judge {name} here", f"judge kept {name}", f"judge kept {name} here"):
-                    state.pop(kept, None)
-            state["judge asked"], state["judge wrong"] = link.says(), []
-            claim = state["judge asked"].get("claim", "pruning")
-            if claim not in CLAIMS:
-                state["judge wrong"].append(f"claim “{claim[:30]}”")
+            for control in (f"judge {name}{end}" for name in NAMES for end in ("", " here")):
+                if given.value(control) is not None:
+                    given.take(control)
+                state.pop(f"kept {control}", None)
+            state["judge asked"] = link.says()
         self._said: dict[str, str] = {}
+        self.problem = ""
 
     def one(
         self,
@@ -217,67 +220,52 @@ class _Switches:
         usual: str = "",
     ) -> str:
         """`always`: the link names it also where it is as usual, which is the first unless told."""
-        values = list(options)
-        usual = usual if usual in values else values[0]
-        self._settle(name, label, usual, lambda value: value in values, str)
-        value = st.selectbox(label, values, key=f"judge {name}", format_func=options.__getitem__, help=help)
-        return self._keep(name, value, None if always else usual, value)
+        rule, usual = OneOf(choices=options), usual if usual in options else next(iter(options))
+        key = self._settle(name, rule, usual)
+        value = st.selectbox(label, list(options), key=key, format_func=options.__getitem__, help=help)
+        return self._keep(name, rule, value, None if always else usual)
 
     def many(self, label: str, name: str, options: dict[str, str], usual: list[str], help: str) -> list[str]:
-        known = set(options)
-        self._settle(name, label, usual, lambda values: values and set(values) <= known, lambda text: text.split(";"))
-        values = st.multiselect(label, list(options), key=f"judge {name}", format_func=options.__getitem__, help=help)
-        return self._keep(name, values, usual, ";".join(values))
+        rule = Several(choices=options, between=";")
+        key = self._settle(name, rule, usual)
+        value = st.multiselect(label, list(options), key=key, format_func=options.__getitem__, help=help)
+        return self._keep(name, rule, value, usual)
 
-    def number(self, label: str, name: str, usual: int, low: int, high: int) -> int:
-        self._settle(name, label, usual, lambda value: low <= value <= high, int)
-        value = st.number_input(label, low, high, key=f"judge {name}", step=1)
-        return self._keep(name, value, usual, str(value))
+    def number(self, name: str, rule: Number, usual: int) -> int:
+        text = st.text_input(rule.label, key=self._settle(name, rule, usual), help=rule.help)
+        try:
+            return self._keep(name, rule, rule.read(text), usual)
+        except ValueError as error:
+            self.problem = f"{rule.label}: {error}"
+            return usual
 
     def tick(self, label: str, name: str, help: str) -> bool:
-        self._settle(name, label, False, lambda value: value in (False, True), {"yes": True}.__getitem__)
-        value = st.toggle(label, key=f"judge {name}", help=help)
-        return self._keep(name, value, False, "yes")
+        rule = Switch()
+        return self._keep(name, rule, st.toggle(label, key=self._settle(name, rule, False), help=help), False)
 
-    def say(self, choice: Choice) -> None:
-        """Puts into the session what the link is to hold, and tells what the link asked for in vain, as long as nothing else
-        is chosen."""
+    def say(self) -> None:
+        """Puts into the session what the link is to hold, and tells what the link asked for in vain."""
         st.session_state["judge link"] = self._said
-        if wrong := st.session_state["judge wrong"]:
-            text = f"The link asks for what is not here ({', '.join(wrong)}); what stands there instead is shown."
-            st.session_state["judge problem"], st.session_state["judge wrong"] = (text, choice), []
-        problem, of = st.session_state.get("judge problem", ("", choice))
-        if problem and of == choice:
-            st.warning(problem)
+        link.tell(self._said)
 
-    def _settle(
-        self, name: str, label: str, usual: Any, allowed: Callable[[Any], Any], read: Callable[[str], Any]
-    ) -> None:
-        state = st.session_state
-        value = state.get(f"judge {name}")
-        if value is None or isinstance(usual, str) and not allowed(value):
-            value = state.get(f"judge kept {name}")
-            if value is None or not allowed(value):
-                value = self._linked(name.replace(" here", ""), label, usual, allowed, read)
+    def _settle(self, name: str, rule: Rule, usual: Any) -> str:
+        """Lets the control say what it said last where that is still to be had, at first what the link says; gives its key."""
+        state, control, param = st.session_state, f"judge {name}", name.removesuffix(" here")
+        known = [said for said in (given.value(control), state.get(f"kept {control}")) if said is not None]
+        if type(rule) is OneOf:
+            known = [said for said in known if said in rule.options]
+        if known:
+            value = known[0]
+        else:
+            asked = {} if f"kept {control}" in state else state["judge asked"]
+            value = link.read({param: rule}, {param: usual}, of=asked).get(param, usual)
+            value = rule.write(value) if isinstance(rule, Number) else value
         # Said in every run, not only in the first: a browser that draws no run but the second would show, and report, another.
-        state[f"judge {name}"] = value
+        given.give(control, value)
+        return given.name(control)
 
-    def _linked(
-        self, name: str, label: str, usual: Any, allowed: Callable[[Any], Any], read: Callable[[str], Any]
-    ) -> Any:
-        text = st.session_state["judge asked"].get(name)
-        if text is None:
-            return usual
-        try:
-            if allowed(value := read(text)):
-                return value
-        except (ValueError, KeyError):
-            pass
-        st.session_state["judge wrong"].append(f"{label.lower()} “{text[:30]}”")
-        return usual
-
-    def _keep(self, name: str, value: Any, usual: Any, text: str) -> Any:
-        st.session_state[f"judge kept {name}"] = value
+    def _keep(self, name: str, rule: Rule, value: Any, usual: Any) -> Any:
+        st.session_state[f"kept judge {name}"] = given.value(f"judge {name}")
         if value != usual:
-            self._said[name.replace(" here", "")] = text
+            self._said[name.removesuffix(" here")] = rule.write(value)
         return value

@@ -10,6 +10,7 @@ from core.jobs.job import Job
 from core.judge import results, study
 from core.judge.questions import CLAIMS, DIRECTIONS, Row
 from core.judge.study import Kept, Study
+from core.rules import OneOf
 from core.views import judge, sparsity
 from core.views.judge import HERE, SHIPPED
 from pages.judge import agreeing, asking, recomputing
@@ -75,10 +76,9 @@ def _claim() -> str:
 
 
 def _first() -> str:
-    """The card that the link opens; what is no claim is left to the switches to be told."""
+    """The card that the link opens."""
     if link.unread("claim") or "judge first" not in st.session_state:
-        asked = link.says().get("claim")
-        st.session_state["judge first"] = asked if asked in CLAIMS else next(iter(CLAIMS))
+        st.session_state["judge first"] = link.read({"claim": OneOf(choices=CLAIMS)}).get("claim", next(iter(CLAIMS)))
     return st.session_state["judge first"]
 
 

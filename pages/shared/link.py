@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core.rules import Choice, Rule
+from core.rules import OneOf, Rule
 
 SHOWN = 30  # characters of what came that a sentence repeats
 
@@ -60,7 +60,7 @@ def settle(name: str) -> None:
 
 def stored(runs: Iterable[str], otherwise: str = "that run is not stored here; another one is shown") -> Rule:
     """The rule for the key of one of the `runs`."""
-    return Choice(choices=lambda: runs, otherwise=otherwise)
+    return OneOf(choices=lambda: runs, otherwise=otherwise)
 
 
 def read(
@@ -100,7 +100,8 @@ def words(
 def asked_in_vain(text: str) -> None:
     """Keeps a sentence on what the link asks for and cannot have, for `tell`."""
     before, of = st.session_state.get("link in vain", ("", None))
-    st.session_state["link in vain"] = (f"{before}  \n{text}" if before and of is None else text), None
+    texts = before.split("  \n") if before and of is None else []
+    st.session_state["link in vain"] = "  \n".join(dict.fromkeys([*texts, text])), None
 
 
 def tell(shown: dict[str, str]) -> None:

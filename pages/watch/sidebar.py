@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core import criteria, datasets, spec
-from core.rules import Choice, Number, Rule, Switch
+from core.rules import Number, OneOf, Rule, Switch
 from core.spec import PenaltySpec, PruningSpec, RunSpec
 from pages.shared import given, link, noted, session
 
@@ -106,7 +106,7 @@ def _shown(name: str, value: Any) -> Any:
     """The value as its control holds it: numbers that are typed as text, since a browser's field of numbers drops the comma of
     0,05 and says 5."""
     rule = RULES[name]
-    if isinstance(rule, Choice | Switch):
+    if isinstance(rule, OneOf | Switch):
         return value
     text = rule.write(value)
     return text if _typed(rule) else float(text) if rule.percent else int(text)
@@ -119,7 +119,7 @@ def _said(name: str, known: Any) -> Any:
     if said is None or said == _shown(name, known):
         return known
     try:
-        return said if isinstance(rule, Choice | Switch) else rule.read(said if _typed(rule) else f"{said:.12g}")
+        return said if isinstance(rule, OneOf | Switch) else rule.read(said if _typed(rule) else f"{said:.12g}")
     except ValueError as error:
         if not _idle(FIELDS[name][0]):
             state["choice problem"] = state["choice problem"] or f"{rule.label}: {error}"
@@ -201,7 +201,7 @@ def _control(name: str, **more: Any) -> None:
     more = {
         "key": given.name(f"choose {name}"), "help": rule.help, "disabled": name != "criterion" and _idle(kind),
     } | more  # fmt: skip
-    if isinstance(rule, Choice):
+    if isinstance(rule, OneOf):
         if isinstance(rule.choices, dict):
             texts = "\n\n".join(f"**{option}**: {text}" for option, text in rule.choices.items())
             more["help"] = f"{rule.help}\n\n{texts}"
