@@ -198,6 +198,12 @@ def test_several_wrong_words_are_each_told_once(cache):
     assert sidebar.spec_of(app.session_state["choice"]).seed == 3
 
 
+def test_what_a_link_says_draws_nothing_on_the_page(cache):
+    app = visit(budget="![x](//x.y/z)", hidden="**[a](b)**")
+    warned = "".join(one.value for one in app.warning)
+    assert "!\\[x\\](" in warned and "\\*\\*\\[a\\](" in warned
+
+
 def test_of_several_the_known_ones_stay(told):
     rules = {"beside": Several(choices=criteria.names)}
     assert link.read(rules, of={"beside": "wanda,beauty,apoz"}) == {"beside": ["wanda", "apoz"]}

@@ -18,7 +18,7 @@ KEPT = ("slider run", "slider epoch", "slider criterion", "slider beside", "slid
 OF_THE_BROWSER = ("cut", "layer", "neuron", "view", "lecture")  # what the stage itself keeps in the link
 RULES = {
     "by": rules.OneOf(choices=criteria.names), "scope": rules.OneOf(choices=masks.SCOPES),
-    "beside": rules.Several(choices=criteria.names),
+    "beside": rules.Several(choices=criteria.names), "lecture": rules.OneOf(choices=lambda: ["1"]),
 }  # fmt: skip
 LECTURE = Path(__file__).parent / "lecture.css"
 

@@ -17,6 +17,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.rules import OneOf, Rule
+from pages.shared.words import literal
 
 SHOWN = 30  # characters of what came that a sentence repeats
 
@@ -109,7 +110,7 @@ def tell(shown: dict[str, str]) -> None:
     text, of = st.session_state.get("link in vain", ("", None))
     if text and of in (None, shown):
         st.session_state["link in vain"] = (text, shown)
-        st.warning(text)
+        st.warning(literal(text))
 
 
 def put(wanted: dict[str, str], kept: Iterable[str] = ()) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 import streamlit as st
@@ -10,11 +9,10 @@ import streamlit as st
 from core import datasets
 from core.rules import Rule
 from pages.shared import link, services
+from pages.shared.words import literal
 
 HURRY_SECONDS = 2.0  # after a command the page looks often, until the worker has answered
 REFUSAL_SECONDS = 12.0
-# What Markdown, and Streamlit's own colours and icons, would take; not the "_" within PRUNING_DATA.
-SPECIAL = re.compile(r"[\\*~$\[\]<]|^[#>+-]|(?<![^\W_])_|_(?![^\W_])|:(?=[\w-]*\[|[\w+/-]+:)")
 
 
 class OfRun(Rule):
@@ -88,9 +86,3 @@ def sentence(text: str) -> str:
     names = tuple(f"{name}{end}" for name in datasets.names() for end in " .:,")
     named = "." in text.split(" ")[0].rstrip(".") or text.startswith(names)
     return f"{text if named else text[0].upper() + text[1:]}."
-
-
-def literal(text: str) -> str:
-    """The text for a page that reads Markdown: a file's name in it, such as a*b*.npz, stands as it is; `code` stays code."""
-    parts = re.split(r"(`[^`]*`)", text)
-    return "".join(part if part.startswith("`") else SPECIAL.sub(r"\\\g<0>", part) for part in parts)

@@ -3,5 +3,6 @@
 from pages.shared import library, link
 from pages.watch import sidebar
 
+link.tell(sidebar.in_link())
 link.put(sidebar.in_link())
 library.draw()

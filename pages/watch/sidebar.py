@@ -14,14 +14,7 @@ from pages.shared import given, link, noted, session
 
 NONE = "no pruning"
 FIRST = ("activation-frequency", "magnitude", "random-matched", "inactivity")
-MAIN = (
-    "dataset",
-    "hidden",
-    "criterion",
-    "ratio",
-    "rounds",
-    "seed",
-)  # what is there at once; the rest is to be unfolded
+MAIN = ("dataset", "hidden", "criterion", "ratio", "rounds", "seed")  # there at once; the rest is to be unfolded
 PRESET_KEEPS = ("dataset", "seed")
 # Each control, by its name in links: of which class it is, which field, and what may be chosen.
 FIELDS: dict[str, tuple[type, str]] = {
@@ -103,8 +96,8 @@ def chosen() -> RunSpec:
 
 
 def _shown(name: str, value: Any) -> Any:
-    """The value as its control holds it: numbers that are typed as text, since a browser's field of numbers drops the comma of
-    0,05 and says 5."""
+    """The value as its control holds it. Numbers are typed into fields of text: a browser's field of numbers drops the comma
+    of 0,05 and says 5."""
     rule = RULES[name]
     if isinstance(rule, OneOf | Switch):
         return value
@@ -132,9 +125,8 @@ def _typed(rule: Rule) -> bool:
 
 def _idle(kind: type) -> bool:
     """Whether settings of this class play no part in what is asked for."""
-    return {PruningSpec: given.value("choose criterion") == NONE, PenaltySpec: not given.value("choose penalty")}.get(
-        kind, False
-    )
+    unpruned, unpenalised = given.value("choose criterion") == NONE, not given.value("choose penalty")
+    return kind is PruningSpec and unpruned or kind is PenaltySpec and unpenalised
 
 
 # -- the controls ---------------------------------------------------------------------------------------------------
