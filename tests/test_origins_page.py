@@ -176,7 +176,7 @@ def test_while_none_was_made_here_the_one_that_ships_is_there_once(cache, both, 
 )
 def test_another_word_behind_the_key_is_no_run(cache, both, shipped, name):
     app = visit(run=name)
-    assert "not here" in said(app) and not app.exception
+    assert "is not the name of a run" in said(app) and not app.exception
     app = arrive("spectra", run=name)
     assert "not stored here" in said(app) and not app.exception
 

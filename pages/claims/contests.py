@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core import datasets
+from core import datasets, rules
 from core.claims import pca, reductions, standing
 from core.claims.factors import Retrained
 from core.claims.pca import MATCHINGS, ContestOf
@@ -17,6 +17,7 @@ from core.views import scene
 from pages.shared import asked, claims, elements, link, queued, services, session
 
 WORKING_SECONDS = 0.6
+MATCHING = rules.OneOf(choices=MATCHINGS)
 CLAIM = "At the same rank, the pruned network beats PCA"
 ASKED = (
     "Its standard twin, trained without pruning from the same seed, is reduced in three ways, as it is and retrained. Which "
@@ -27,12 +28,11 @@ ASKED = (
 def draw(visitor: str) -> None:
     """The whole page."""
     claims.title(CLAIM, ASKED)
+    matching = _matching()
     run = claims.chosen(pruned=True)
     if run is None:
         return
-    st.session_state["contest run"] = run.key
     stands = _stands(run, visitor)
-    matching = _matching()
     ready = _blob(run.key, _versions(run.key)) if stands.shown else None
     if ready:
         claims.verdict(_verdict(run.key, _versions(run.key), matching))
@@ -162,7 +162,9 @@ def _verdict(key: str, versions: tuple[object, ...], matching: str) -> Verdict |
 
 def _matching() -> str:
     """How the networks are matched now: as switched in the picture, at first as the link says."""
-    told = st.session_state.get("contest", {}).get("matching") or link.says().get("match")
+    if link.unread("match"):
+        st.session_state["contest match"] = link.read({"match": MATCHING}, {"match": MATCHINGS[0]}).get("match")
+    told = st.session_state.get("contest", {}).get("matching") or st.session_state.get("contest match")
     return told if told in MATCHINGS else MATCHINGS[0]
 
 
