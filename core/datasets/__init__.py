@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -95,12 +96,12 @@ def digits() -> Examples:
     which the first 143 validate), the last 360 the test file. Pixels 0..16 are divided by 16.
     Source: Alpaydin and Kaynak 1998, UCI "Optical Recognition of Handwritten Digits".
     """
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
+    # The file is read as `sklearn.datasets.load_digits` reads it; to import that takes a second of each process that trains.
+    package = Path(find_spec("sklearn").origin).parent
+    rows = np.loadtxt(package / "datasets" / "data" / "digits.csv.gz", delimiter=",")
     # RandomState, for NumPy has frozen its stream; a Generator's may change and the split with it.
-    order = np.random.RandomState(0).permutation(len(bunch.target))
-    images, labels = bunch.images[order] / 16, bunch.target[order]
+    rows = rows[np.random.RandomState(0).permutation(len(rows))]
+    images, labels = rows[:, :-1].reshape(-1, 8, 8) / 16, rows[:, -1].astype(int)
     return Examples("digits", images[:1437], labels[:1437], images[1437:], labels[1437:])
 
 
