@@ -33,6 +33,14 @@ SLOW_HAND = float(os.environ.get("SLOW_HAND", 0))
 # In ms, before each frame that a page draws: with 300, whoever reads before it is drawn reads what was there before.
 SLOW_FRAMES = float(os.environ.get("SLOW_FRAMES", 0))
 FRAMES = "((own, late) => { window.requestAnimationFrame = (draw) => setTimeout(() => own(draw), late); })"
+# What Streamlit shows where something is still to come shimmers for as long as that takes: where the machine is busy, drawing
+# it again and again is half of what a visit costs. Here it stands still.
+SHIMMER = "[data-testid=stSkeleton], [data-testid=stAppSkeleton] *"
+NO_SHIMMER = f"""{{
+  const still = new CSSStyleSheet();
+  still.replaceSync("{SHIMMER} {{ animation: none !important }}");
+  document.adoptedStyleSheets.push(still);
+}}"""
 
 # Every text that a person sees in the element: words and size in CSS px.
 TEXTS = """(root) => {
@@ -259,6 +267,7 @@ class Pages:
         if free and not fresh:
             return free.pop()
         context = self._chromium.new_context(**options)
+        context.add_init_script(NO_SHIMMER)
         if SLOW_FRAMES:
             context.add_init_script(f"{FRAMES}(requestAnimationFrame, {SLOW_FRAMES})")
         return context.new_page()
