@@ -3,6 +3,7 @@
 import core  # noqa: F401  # isort: skip  before anything loads NumPy: core chooses with which instructions it computes
 
 import os
+import sys
 
 import pytest
 import streamlit as st
@@ -14,6 +15,22 @@ from visiting import REPOSITORY
 from core import experiment
 from core.store import Store
 from pages.shared import services
+
+# Some two hundred processes begin here and load the same files: each would compile them anew, whatever the shell asks for.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# The files that take longest, the longest first: where one of them came last, all others would wait for it.
+LONGEST = """
+    links_browser stage_browser browser contest_browser sweep screens_browser additions judge_browser penalty_browser
+    film_browser bench timetable arithmetic pages agreement_browser ladder_browser keys_browser atlas experiment worker jobs
+    dask slider_page judge_page stage statistics
+""".split()
+
+
+def pytest_collection_modifyitems(items) -> None:
+    order = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 def pytest_xdist_auto_num_workers() -> int:
