@@ -10,8 +10,8 @@ from small import digits, network, there_and_back
 
 from core import datasets, experiment
 from core.artifacts import Sources
-from core.claims import factors, pca, reductions
-from core.claims.pca import ARMS, MATCHINGS, Layer
+from core.claims import budgets, factors, pca, reductions
+from core.claims.budgets import ARMS, MATCHINGS, Layer
 from core.network import Network
 from core.spec import PenaltySpec
 from core.store import Store, StoreError
@@ -128,7 +128,7 @@ def test_at_full_rank_every_arm_is_the_standard_network(both, held):
 def test_a_pruned_layer_is_measured_by_hand():
     first = np.array([[1, 0, 2, 0], [0, 0, 0, 0], [3, 0, 6, 0]], "f")  # rank 1, live block 2 × 2
     second = np.array([[5, 0, 0], [0, 0, 7]], "f")
-    [one, two] = pca.layers(Network([first, second, np.ones((2, 2), "f")], [np.zeros(3), np.zeros(2), np.zeros(2)]))
+    [one, two] = budgets.layers(Network([first, second, np.ones((2, 2), "f")], [np.zeros(3), np.zeros(2), np.zeros(2)]))
     assert (one.shape, one.live, one.rank, one.nonzero) == ((3, 4), (2, 2), 1, 4)
     assert one.numbers == 4 and not one.sparse  # dense 4, CSR 4 + 4 + 3
     assert (two.live, two.rank, two.nonzero, two.numbers) == ((2, 2), 2, 2, 4)
@@ -141,19 +141,19 @@ def test_a_pruned_layer_is_measured_by_hand():
 @pytest.mark.parametrize("shape", [(300, 784), (200, 300), (10, 10), (1, 5), (5, 1)])
 def test_budgets_match_within_one_unit_of_rank_and_nothing_comes_nearer(arm, shape):
     units, inputs = shape
-    cost = pca.costs(shape, arm)
+    cost = budgets.costs(shape, arm)
     for k, each in enumerate(cost):
         assert each == min(k * units + k * inputs + (units if arm == "pca" else 0), units * inputs)
     assert len(cost) == min(shape) + 1 and cost[-1] == units * inputs
     for budget in [*range(0, units * inputs, max(1, units * inputs // 300)), units * inputs]:
-        k = pca.nearest(budget, shape, arm)
+        k = budgets.nearest(budget, shape, arm)
         assert abs(int(cost[k]) - budget) <= units + inputs
         assert all(abs(int(cost[k]) - budget) <= abs(int(other) - budget) for other in cost)
 
 
 def test_of_ranks_that_cost_the_same_the_highest_is_taken():
-    assert pca.nearest(100, (10, 10), "svd") == 10  # from rank 5 on the whole matrix is as cheap
-    assert pca.nearest(30, (10, 10), "svd") == 2  # as near as 1
+    assert budgets.nearest(100, (10, 10), "svd") == 10  # from rank 5 on the whole matrix is as cheap
+    assert budgets.nearest(30, (10, 10), "svd") == 2  # as near as 1
 
 
 def test_the_matched_rows_meet_their_budgets(held):
@@ -175,7 +175,7 @@ def test_the_curve_has_every_rank_and_the_pruned_networks_proportions():
         Layer((200, 300), (90, 68), 66, 1),
         Layer((50, 200), (20, 90), 17, 1),
     ]
-    rows = np.array(pca.curve_ranks(layers))
+    rows = np.array(budgets.curve_ranks(layers))
     assert (np.diff(rows.sum(axis=1)) > 0).all() and (np.diff(rows, axis=0) >= 0).all()
     assert set(range(1, 41)) <= set(rows[:, 0].tolist())
     assert (68, 66, 17) in set(map(tuple, rows.tolist())) and rows[-1].tolist() == [300, 200, 50]
@@ -188,9 +188,9 @@ def test_the_curve_has_every_rank_and_the_pruned_networks_proportions():
 
 def test_a_dead_layer_and_a_dead_network_still_have_a_curve():
     dead = [Layer((20, 30), (5, 30), 5, 1), Layer((10, 20), (0, 0), 0, 0)]
-    rows = pca.curve_ranks(dead)
+    rows = budgets.curve_ranks(dead)
     assert rows[0] == (1, 0) and rows[-1] == (20, 10) and (5, 0) in rows
-    assert pca.curve_ranks([Layer((3, 4), (0, 0), 0, 0)]) == [(3,)]
+    assert budgets.curve_ranks([Layer((3, 4), (0, 0), 0, 0)]) == [(3,)]
 
 
 # -- who wins, where they part -----------------------------------------------------------------------------------------
@@ -354,9 +354,9 @@ def test_runs_that_cannot_meet_are_refused(stored, tmp_path, both):
     with pytest.raises(ValueError, match="diverged"):
         pca.build(dataclasses.replace(both, standard=broken))
     with pytest.raises(ValueError, match="matching 'size' is unknown: allowed are rank"):
-        pca.matched_ranks(pca.layers(both.pruned), "size", "pca")
+        budgets.matched_ranks(budgets.layers(both.pruned), "size", "pca")
     with pytest.raises(ValueError, match="reduction 'nmf' is unknown"):
-        pca.matched_ranks(pca.layers(both.pruned), "rank", "nmf")
+        budgets.matched_ranks(budgets.layers(both.pruned), "rank", "nmf")
 
 
 def test_the_data_are_the_runs_own(both):

@@ -12,7 +12,7 @@ from core import datasets, experiment
 from core.artifacts import Sources
 from core.artifacts.kept import Artifacts
 from core.claims import factors, pca, reductions, retraining
-from core.claims.pca import ARMS, MATCHINGS
+from core.claims.budgets import ARMS, MATCHINGS
 from core.publish.example import EXAMPLE
 from core.spec import RunSpec
 from core.store import Store

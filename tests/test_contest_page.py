@@ -9,7 +9,7 @@ from waiting import wait_until
 
 from core import datasets, experiment
 from core.claims import pca, reductions
-from core.claims.pca import ARMS
+from core.claims.budgets import ARMS
 from core.spec import RunSpec
 from pages.shared import asked, elements, services
 

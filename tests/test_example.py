@@ -7,7 +7,7 @@ from core import criteria, datasets, masks
 from core.artifacts import Sources
 from core.artifacts.kept import Artifacts
 from core.atlas.artifacts import AtlasOf
-from core.claims import pca, penalty, penalty_search, random_cuts, reductions
+from core.claims import budgets, pca, penalty, penalty_search, random_cuts, reductions
 from core.criteria import Evidence
 from core.publish.example import DRAWS, EXAMPLE, _wanted
 from core.spec import RunSpec
@@ -101,11 +101,11 @@ def test_its_contest_is_that_of_its_two_networks_with_every_reduction_trained_on
     ).last_epoch
     labels = both.data.y_test
     assert np.mean(made.pruned == labels) == pytest.approx(shipped.log(PRUNED.key())[-1]["test_accuracy"])
-    for a, arm in enumerate(pca.ARMS):
+    for a, arm in enumerate(budgets.ARMS):
         row = made.row("rank", arm)
         net = pca.reduced(both.standard, found[arm], made.ranks[row])
         assert np.count_nonzero(net.predict(both.data.x_test) != made.answers[a, row]) <= 2
-        for matching in pca.MATCHINGS:
+        for matching in budgets.MATCHINGS:
             one = kept(reductions.RetrainedOf(PRUNED.key(), matching, arm))
             assert one.complete and not one.problem and one.epochs == len(both.trained_on)
             assert one.ranks.tolist() == made.ranks[made.row(matching, arm)].tolist()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import json
 
 import pytest
 import streamlit as st
@@ -17,7 +18,7 @@ from core.judge import questions, results, study
 from core.judge.questions import CUT, INACTIVITY, METHOD, Setting
 from core.judge.study import Kept, Study
 from core.sweep import NO_PRUNING
-from core.views import judge
+from core.views import judge, judge_export
 from core.views.judge import HERE, SHIPPED
 from pages.judge import asking, judging
 from pages.shared import elements, services
@@ -41,7 +42,7 @@ def shown(monkeypatch) -> list:
 def several(cache, monkeypatch, tmp_path):
     """Shipped rows of three settings, of 3, 10 and 10 seeds."""
     made = [row for n, at in zip((3, 10, 10), SETTINGS, strict=True) for row in rows(n, at)]
-    (tmp_path / "runs.csv").write_text(judge.table(made), "utf-8")
+    (tmp_path / "runs.csv").write_text(judge_export.table(made), "utf-8")
     monkeypatch.setattr(results, "FILE", tmp_path / "runs.csv")
     return made
 
@@ -95,7 +96,7 @@ def test_rows_that_do_not_say_what_was_right_after_the_last_cut_offer_only_the_e
         "yes: at the end of the run (all that these rows hold)"
     ]
     assert f"The link asks for measured = '{CUT}', which is not possible: allowed are {questions.END}" in said(app)
-    results.FILE.write_text(judge.table([row | {CUT: 90.0} for row in several]), "utf-8")
+    results.FILE.write_text(judge_export.table([row | {CUT: 90.0} for row in several]), "utf-8")
     app = arrive("judge", measured=CUT)
     assert shown[-1]["setting"].endswith(questions.MEASURED[CUT]) and not app.warning
 
@@ -166,7 +167,7 @@ def test_a_set_of_ones_own_runs_and_each_of_its_runs_comes_onto_the_page(cache, 
 
 
 def keep(cache, made, **more) -> None:
-    content = judge.json.dumps(dataclasses.asdict(Kept(tuple(made), **{"asked": 12, "there": len(made), **more})))
+    content = json.dumps(dataclasses.asdict(Kept(tuple(made), **{"asked": 12, "there": len(made), **more})))
     Artifacts(cache.root).write(SMALL.name, study.FILE, content.encode())
 
 
@@ -270,7 +271,7 @@ def test_one_of_the_shipped_runs_is_made_again_beside_what_ships(cache, shown, m
     spec = results.specs(SMALL.setting, 0)["magnitude"]
     row = of_small(1)[1] | {"requested": 50.0, "arm": "magnitude", "seed": 0, "test_accuracy": 12.5, "key": spec.key()}
     row |= {"widths": "300/200/100/50", "epochs": 2}
-    (tmp_path / "runs.csv").write_text(judge.table([row]), "utf-8")
+    (tmp_path / "runs.csv").write_text(judge_export.table([row]), "utf-8")
     monkeypatch.setattr(results, "FILE", tmp_path / "runs.csv")
     app = arrive("judge")
     assert "Ships: **12.50 %**" in said(app)

@@ -16,6 +16,7 @@ from core.judge.questions import CLAIMS, COMPARED, CUT, FRESH_EPOCHS, FRESH_TARG
 from core.statistics import Rule, judge
 from core.sweep import NO_PRUNING, QUICK
 from core.views import judge as judge_view
+from core.views import judge_export
 from core.views.judge import HERE, SHIPPED
 
 REPOSITORY = Path(__file__).parents[1]
@@ -254,35 +255,35 @@ def assert_prints(out: str, shown: dict) -> None:
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_the_script_prints_the_shipped_card(claim, tmp_path):
-    text = judge_view.script(claim, SHIPPED_AT)
+    text = judge_export.script(claim, SHIPPED_AT)
     assert len([line for line in text.splitlines() if line]) <= 14
     assert_prints(run(text, tmp_path), card(header(results.shipped(), SHIPPED_AT), claim))
 
 
 def test_the_script_prints_the_card_of_the_other_direction_and_of_rows_of_ones_own(tmp_path):
-    out = run(judge_view.script("pruning", SHIPPED_AT, method=INACTIVITY), tmp_path)
+    out = run(judge_export.script("pruning", SHIPPED_AT, method=INACTIVITY), tmp_path)
     assert_prints(out, card(header(results.shipped(), SHIPPED_AT, method=INACTIVITY), "pruning"))
     made = [row for row in rows() if row["arm"] in QUICK]
     failed = study.failed((AT.ratio, "magnitude", 10), AT, "it fell over")
-    (tmp_path / "mine.csv").write_text(judge_view.table([failed, *made]), "utf-8")
+    (tmp_path / "mine.csv").write_text(judge_export.table([failed, *made]), "utf-8")
     for method in questions.DIRECTIONS:
-        out = run(judge_view.script("pruning", AT, HERE, method, QUICK), tmp_path, "mine.csv")
+        out = run(judge_export.script("pruning", AT, HERE, method, QUICK), tmp_path, "mine.csv")
         assert_prints(out, card(header([failed, *made], AT, HERE, method=method, arms=QUICK), "pruning"))
     at = Setting("digits", 0.6, 3, "increment", questions.ACHIEVED, 40)
     made = [row | {CUT: row["test_accuracy"] - 3 * (row["arm"] == METHOD)} for row in rows(at=at)]
-    (tmp_path / "mine.csv").write_text(judge_view.table(made), "utf-8")
-    out = run(judge_view.script("pruning", at, HERE, measured=CUT), tmp_path, "mine.csv")
+    (tmp_path / "mine.csv").write_text(judge_export.table(made), "utf-8")
+    out = run(judge_export.script("pruning", at, HERE, measured=CUT), tmp_path, "mine.csv")
     assert_prints(out, card(header(made, at, HERE, measured=CUT), "pruning"))
 
 
 def test_the_table_reads_back_as_its_rows(tmp_path):
     shipped = SHIPPED_AT.of(results.shipped())
-    (tmp_path / "runs.csv").write_text(judge_view.table(shipped), "utf-8")
+    (tmp_path / "runs.csv").write_text(judge_export.table(shipped), "utf-8")
     assert results.shipped(tmp_path / "runs.csv") == shipped
-    assert judge_view.table([]).strip() == ""
+    assert judge_export.table([]).strip() == ""
 
 
 def test_a_script_of_no_claim_is_refused():
     with pytest.raises(ValueError, match="no claim"):
-        judge_view.script("all", SHIPPED_AT)
-    assert re.search(r"method=\"inactivity\"", judge_view.script("pruning", AT, SHIPPED, INACTIVITY))
+        judge_export.script("all", SHIPPED_AT)
+    assert re.search(r"method=\"inactivity\"", judge_export.script("pruning", AT, SHIPPED, INACTIVITY))

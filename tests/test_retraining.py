@@ -8,8 +8,8 @@ from small import digits
 
 from core import experiment, lowrank
 from core.artifacts import Sources
-from core.claims import factors, pca, retraining
-from core.claims.pca import ARMS
+from core.claims import budgets, factors, pca, retraining
+from core.claims.budgets import ARMS
 from core.experiment.training import Trainer
 from core.store import Store
 from core.store.snapshot import TrainingState
@@ -57,7 +57,7 @@ def test_a_layer_of_full_rank_stays_whole_and_a_reduced_one_is_two_balanced_fact
 
 def test_rank_is_exactly_k_through_retraining(both, trained):
     """The true rank is that of the product in float64, beside which a wrong one would show."""
-    asked = [layer.rank for layer in pca.layers(both.pruned)]
+    asked = [layer.rank for layer in budgets.layers(both.pruned)]
     for arm, told in trained.items():
         extra = arm == "pca"
         for one in told:

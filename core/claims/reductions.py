@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.artifacts import Arrays, Progress, Put, Sources, codec, on
-from core.claims import pca
+from core.claims import budgets, pca
 from core.claims.factors import Retrained
 from core.store import StoredRun
 
@@ -22,7 +22,7 @@ class RetrainedOf(pca.OfTwins):
     arm: str
 
     def __post_init__(self):
-        pca.matched_ranks((), self.matching, self.arm)  # raises the sentence that says what is allowed
+        budgets.matched_ranks((), self.matching, self.arm)  # raises the sentence that says what is allowed
 
     @property
     def job(self) -> str:
@@ -53,4 +53,4 @@ class RetrainedOf(pca.OfTwins):
 
 def of_matching(run: str, matching: str) -> list[RetrainedOf]:
     """All of a contest at one matching."""
-    return [RetrainedOf(run, matching, arm) for arm in pca.ARMS]
+    return [RetrainedOf(run, matching, arm) for arm in budgets.ARMS]

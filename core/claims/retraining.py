@@ -13,9 +13,10 @@ import numpy as np
 
 from core import spectra
 from core.artifacts import Progress, on
-from core.claims import factors, pca
+from core.claims import budgets, factors, pca
+from core.claims.budgets import ARMS
 from core.claims.factors import Factored, Retrained
-from core.claims.pca import ARMS, Twins
+from core.claims.pca import Twins
 from core.experiment.training import Trainer
 from core.lowrank import Decomposition
 from core.store import files
@@ -27,8 +28,8 @@ def arms(of: Twins, matching: str, wanted: tuple[str, ...] = ARMS, progress: Pro
 
     `progress` hears the share done, 0..1, and may answer False: then it ends early. Raises ValueError on an unknown
     matching."""
-    layers = pca.layers(of.pruned)
-    ranks = {arm: pca.matched_ranks(layers, matching, arm) for arm in wanted}
+    layers = budgets.layers(of.pruned)
+    ranks = {arm: budgets.matched_ranks(layers, matching, arm) for arm in wanted}
     found = pca.decompositions(of.standard, of.data)
     for place, arm in enumerate(wanted):
 

@@ -19,6 +19,7 @@ from core import spectra
 from core.artifacts import Artifact, Sources
 from core.artifacts.kept import Artifacts
 from core.claims import (
+    budgets,
     pca,
     penalty,
     penalty_search,
@@ -57,7 +58,7 @@ def _work(store: Store, groups: list[dict[str, RunSpec]]) -> list[list[Artifact]
     """All that is to be made, the longest first."""
     keys = [runs[METHOD].key() for runs in groups]
     work: list[list[Artifact]] = [[penalty_search.SearchOf(key)] for key in keys]
-    work += [[one] for key in keys for matching in pca.MATCHINGS for one in reductions.of_matching(key, matching)]
+    work += [[one] for key in keys for matching in budgets.MATCHINGS for one in reductions.of_matching(key, matching)]
     work += [[pca.ContestOf(key)] for key in keys]
     of_cuts = [(results.JUDGED[0], runs[arm]) for runs in groups for arm in ARMS]
     return work + [group for arm, spec in of_cuts for group in results.of_claims(store, arm, spec, contests=False)]
@@ -100,12 +101,12 @@ def contest_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) -
     sources = Sources(store)
     made = artifacts.get(pca.ContestOf(key), sources)
     labels = load(spec.dataset).y_test
-    for matching in pca.MATCHINGS:
+    for matching in budgets.MATCHINGS:
         after = {(matching, one.arm): artifacts.get(one, sources) for one in reductions.of_matching(key, matching)}
         unfit = standing.of_pair(store, key, store, pca.twin(spec).key())
         verdict = pca_view.verdict(made, after, labels, matching, unfit)
         right = made.right(labels, matching)
-        for arm in pca.ARMS:
+        for arm in budgets.ARMS:
             row, trained = made.row(matching, arm), after[matching, arm]
             yield {
                 **_named(spec, METHOD),
@@ -117,7 +118,7 @@ def contest_rows(store: Store, artifacts: Artifacts, runs: dict[str, RunSpec]) -
                 "retrained": _percent(np.mean(trained.answers == labels)),
                 "epochs": trained.epochs,
                 "requested_rank": _list(made.ranks[row]),
-                "true_rank": _list(made.true[pca.ARMS.index(arm), row]),
+                "true_rank": _list(made.true[budgets.ARMS.index(arm), row]),
                 "true_rank_retrained": _list(trained.true),
                 "numbers": int(made.costs(arm)[row].sum()),
                 "numbers_pruned": sum(layer.budget("numbers") for layer in made.layers),

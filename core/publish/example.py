@@ -18,7 +18,7 @@ from core import experiment
 from core.artifacts import Artifact, Sources
 from core.artifacts.kept import Artifacts
 from core.atlas.artifacts import AtlasOf
-from core.claims import pca, penalty, penalty_search, random_cuts, reductions
+from core.claims import budgets, pca, penalty, penalty_search, random_cuts, reductions
 from core.claims.spectral_history import HistoryOf
 from core.spec import RunSpec
 from core.store import Store
@@ -52,7 +52,7 @@ def _wanted(store: Store, trained: RunSpec, pruned: RunSpec) -> Iterator[Artifac
     yield from (HistoryOf(spec.key()) for spec in (trained, pruned))
     key = pruned.key()
     yield pca.ContestOf(key)
-    for matching in pca.MATCHINGS:
+    for matching in budgets.MATCHINGS:
         yield from reductions.of_matching(key, matching)
     yield penalty_search.SearchOf(key)
     yield from random_cuts.of_cuts(key, [cut.epoch for cut in penalty.cuts(store, pruned, key)])

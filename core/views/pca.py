@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from core import collapse
-from core.claims import pca, verdicts
+from core.claims import budgets, verdicts
+from core.claims.budgets import ARMS, MATCHINGS
 from core.claims.factors import Retrained
-from core.claims.pca import ARMS, MATCHINGS, Contest
+from core.claims.pca import Contest
 from core.datasets import Dataset
 from core.statistics.words import Verdict
 from core.views import scene
@@ -157,7 +158,7 @@ def notes(of: Contest, epochs: tuple[int, int]) -> list[str]:
     return said
 
 
-def _layer(number: int, layer: pca.Layer) -> dict[str, Any]:
+def _layer(number: int, layer: budgets.Layer) -> dict[str, Any]:
     return {
         "name": f"Hidden {number}",
         "units": layer.shape[0],

@@ -8,8 +8,9 @@ import streamlit as st
 
 from core import datasets, rules
 from core.claims import pca, reductions, standing
+from core.claims.budgets import MATCHINGS
 from core.claims.factors import Retrained
-from core.claims.pca import MATCHINGS, ContestOf
+from core.claims.pca import ContestOf
 from core.statistics.words import Verdict
 from core.store import StoredRun, StoreError
 from core.views import pca as pca_view

@@ -11,7 +11,7 @@ from core.judge import results, study
 from core.judge.questions import CLAIMS, DIRECTIONS, Row
 from core.judge.study import Kept, Study
 from core.rules import OneOf
-from core.views import judge, sparsity
+from core.views import judge, judge_export, sparsity
 from core.views.judge import HERE, SHIPPED
 from pages.judge import agreeing, asking, recomputing
 from pages.judge.asking import QUICK, Choice
@@ -218,11 +218,11 @@ def _take_away(choice: Choice, rows: list[Row]) -> None:
     name = f"{choice.made}-{setting.dataset}-{100 * setting.ratio:g}"
     with st.container(horizontal=True):
         st.download_button(
-            "These rows as CSV", judge.table(rows), f"{name}.csv", "text/csv", key="judge csv", on_click="ignore",
+            "These rows as CSV", judge_export.table(rows), f"{name}.csv", "text/csv", key="judge csv", on_click="ignore",
             help=f"{len(rows)} runs, one a row, with what each was made on and the key of its run.",
         )  # fmt: skip
         if claim in choice.asked:
-            words = judge.script(claim, setting, choice.made, choice.method, choice.arms, choice.measured)
+            words = judge_export.script(claim, setting, choice.made, choice.method, choice.arms, choice.measured)
             st.download_button(
                 "This card as a Python script", words, f"card-{claim}.py", "text/x-python", key="judge script",
                 on_click="ignore",
