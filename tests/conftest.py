@@ -22,9 +22,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The files that take longest, the longest first: where one of them came last, all others would wait for it.
 LONGEST = """
-    links_browser stage_browser browser contest_browser sweep screens_browser additions judge_browser penalty_browser
-    film_browser bench timetable arithmetic pages agreement_browser ladder_browser keys_browser atlas experiment worker jobs
-    dask slider_page judge_page stage statistics
+    links_browser stage_browser browser contest_browser screens_browser sweep judge_browser additions penalty_browser
+    film_browser arithmetic bench agreement_browser ladder_browser timetable keys_browser atlas stage experiment pages worker
+    dask jobs slider_page judge_page statistics
 """.split()
 
 
