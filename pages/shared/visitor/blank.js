@@ -27,7 +27,7 @@ function watchForBlankPage() {
   let tries = 0;
   let clicked = null; // the path of the link in the menu that was clicked last, until its page is there
   const hear = (event) => {
-    if (!event.isTrusted || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (!event.isTrusted || !isPlain(event) || event.shiftKey) return; // its page comes in another tab
     clicked = event.target.closest?.('[data-testid="stSidebarNavLink"]')?.pathname ?? null;
   };
   addEventListener("click", hear, true);
