@@ -118,11 +118,12 @@ def keep(server, artifact, value) -> None:
 def begun(held: pca.Contest, matching: str, arm: str, **so_far) -> factors.Retrained:
     """A reduction whose training has not begun; `so_far`: other fields."""
     place, row = ARMS.index(arm), held.row(matching, arm)
-    nothing = {"test": np.zeros(0), "valid": np.zeros(0), "answers": held.answers[place, row]}
-    return factors.Retrained(
-        run=KEY, matching=matching, arm=arm, epochs=44, ranks=held.ranks[row], true=held.true[place, row],
-        numbers=held.costs(arm)[row].astype(np.uint32), **nothing | so_far,
-    )  # fmt: skip
+    values = {
+        "run": KEY, "matching": matching, "arm": arm, "epochs": 44, "ranks": held.ranks[row], "true": held.true[place, row],
+        "numbers": held.costs(arm)[row].astype(np.uint32), "test": np.array([0.5]), "valid": np.array([0.5]),
+        "answers": held.answers[place, row],
+    }  # fmt: skip
+    return factors.Retrained(**values | so_far)
 
 
 def without_retraining(server, held: pca.Contest) -> None:
