@@ -371,6 +371,6 @@ def test_epochs_of_the_retraining_are_seen_as_they_come(chromium, tmp_path, held
         ann.press("Retrain the factors: same rank")
         for epoch in range(4):
             server.gates.hold(job, epoch + 1)  # epoch 0 is there before any training
-            ann.page.get_by_test_id("contest-table").get_by_text(f"epoch {epoch} of 44").wait_for()
+            ann.page.get_by_test_id("contest-table").get_by_text(f"epoch {epoch} of 44").first.wait_for()
         ann.page.locator("[data-testid=contest] .job:not([hidden])").get_by_text("being retrained").wait_for()
         assert ann.root.evaluate("root => root.mine") == 1

@@ -169,7 +169,7 @@ def test_the_first_visit_shows_the_shipped_run_and_its_verdict(viewers):
     ann.until(lambda: ann.film.count() and ann.data("run") == SHIPPED, "the shipped run's film")
     assert ann.linked() == SHIPPED
     store = Store(EXAMPLE)
-    made = spectral_history.collect(store, SHIPPED, spectral_history.load(Artifacts(EXAMPLE), SHIPPED))
+    made = spectral_history.judged(Artifacts(EXAMPLE), Sources(store), SHIPPED)
     assert ann.moments == len(made.moments)
     ann.has_randoms(5)
     ann.until(lambda: ann.page.get_by_test_id("verdict").get_attribute("data-word") == "fails", "the verdict")
@@ -253,7 +253,7 @@ def test_what_is_read_off_the_plots_is_what_the_core_says(viewers, server, store
     ann.open(stored, at=f"{made.moments[m].epoch}.1")
     ann.has_randoms(3)
     ann.goes_to(m)
-    chance = spectral_history.random_cuts(server.store, SPEC, stored, made.moments[m].epoch)
+    chance = random_cuts.drawn(server.store, SPEC, stored, made.moments[m].epoch)
     for layer in range(2):
         plot = ann.film.locator(".spectrum").nth(layer)
         plot.locator("svg").press("Home")
