@@ -335,7 +335,7 @@ def page(dataset: str, ratio: float) -> AppTest:
 
         agreeing.draw(dataset, ratio)
 
-    app = AppTest.from_function(script, args=(dataset, ratio), default_timeout=60).run()
+    app = AppTest.from_function(script, args=(dataset, ratio), default_timeout=250).run()
     assert not app.exception, app.exception
     return app
 

@@ -155,7 +155,7 @@ def test_what_the_interface_uses_imports_no_torch_at_import_time(name):
 def test_importing_all_that_the_interface_uses_leaves_torch_out():
     modules = [f"core.{name}" for name in WITHOUT_TORCH]
     code = f"import sys, {', '.join(modules)}; print([m for m in ('torch', 'streamlit') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=250)
     assert done.stdout.strip() == "[]", done.stderr
 
 

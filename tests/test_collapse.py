@@ -15,6 +15,7 @@ from core.spec import PenaltySpec, PruningSpec, RunSpec
 from core.store import Store
 
 SEEDS = range(24)
+torch.set_num_threads(1)  # as where it trains: with two, a busy second core stalls the first
 
 
 def at_random(seed: int) -> RunSpec:

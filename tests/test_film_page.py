@@ -67,7 +67,7 @@ def test_a_link_to_a_run_that_is_not_here_says_so_until_another_is_chosen(with_r
 
 
 def test_the_watched_run_is_shown_also_when_another_is_watched_later(with_runs, shown):
-    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=250)
     app.session_state["watching"] = digits(seed=1).key()
     app.switch_page(PAGES["spectra"])
     again(again(app))
@@ -133,7 +133,7 @@ def test_work_that_fails_says_why_and_can_be_tried_again(with_runs, shown, cache
 
 
 def test_freeing_space_keeps_the_histories(with_runs, shown, made):
-    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=250)
     app.switch_page(PAGES["runs"])
     again(again(app))
     thinned = []

@@ -366,7 +366,7 @@ def test_free_space_says_how_much_and_a_bad_quota_is_told(with_runs, monkeypatch
     button(app, "Free space").click().run()
     assert "MB are free again. Starts, ends and cuts are kept." in said(app)
     monkeypatch.setenv("PRUNING_CACHE_GB", "lots")
-    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=250).run()
     app.switch_page(PAGES["runs"]).run()
     assert "PRUNING_CACHE_GB is 'lots': give a number of gigabytes" in said(app) and not app.exception
 

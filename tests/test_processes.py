@@ -31,7 +31,7 @@ def begin(tmp_path):
     for process in begun:
         process.stdin.close()
         process.stdout.close()
-        process.wait(timeout=60)
+        process.wait(timeout=250)
 
 
 def task(store: Store, **changes) -> dict:
@@ -66,7 +66,7 @@ def test_a_worker_does_its_task_and_ends(store, begin, monkeypatch, tmp_path, fo
         process.wait(timeout=0.01)
     say(process, task(store, max_epochs=2))
     assert heard(process)[-1]["say"] == "done"
-    assert process.wait(timeout=60) == process.returncode == 0
+    assert process.wait(timeout=250) == process.returncode == 0
     process.kill()  # of one that has ended: nothing
     assert (tmp_path / "errors").read_bytes() == b""
     assert store.open(digits(max_epochs=2).key()).finished
@@ -104,7 +104,7 @@ def test_a_forked_worker_has_its_askers_folder_and_settings_of_that_moment(store
     wait_until(lambda: os.getpriority(os.PRIO_PROCESS, process.pid) == 10, what="its niceness")
     say(process, task(store) | {"root": "here"})
     assert "device 'abacus' is not available" in heard(process)[-1]["text"]
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=250) == 0
 
 
 @forking
@@ -120,10 +120,10 @@ def test_a_killed_worker_says_so_and_the_next_one_works(store, begin, gates):
     say(first, task(store))
     wait_until(lambda: first.stdout.readline(), what="the first to begin")
     first.kill()
-    assert first.wait(timeout=60) == -signal.SIGKILL
+    assert first.wait(timeout=250) == -signal.SIGKILL
     assert second.poll() is None and second.pid != first.pid
     second.stdin.close()
-    assert second.wait(timeout=60) == 0
+    assert second.wait(timeout=250) == 0
 
 
 @forking
@@ -131,13 +131,13 @@ def test_a_killed_fork_server_takes_its_workers_along_and_another_comes(store, b
     process = begin()
     pid, server = process.pid, processes._server._process
     server.kill()
-    assert process.wait(timeout=60) == -signal.SIGKILL
+    assert process.wait(timeout=250) == -signal.SIGKILL
     wait_until(lambda: gone(pid), what="the worker to go")
     server.wait()
     process = begin()
     assert isinstance(process, processes.Forked) and processes._server._process is not server
     say(process, task(store, max_epochs=1))
-    assert heard(process)[-1]["say"] == "done" and process.wait(timeout=60) == 0
+    assert heard(process)[-1]["say"] == "done" and process.wait(timeout=250) == 0
 
 
 @forking
@@ -148,12 +148,12 @@ def test_where_the_fork_server_cannot_load_torch_workers_are_fresh_and_say_why(s
     monkeypatch.setattr(processes, "REPOSITORY", tmp_path)  # first on the path, and this folder's torch with it
     (tmp_path / "core").symlink_to(REPOSITORY / "core")
     first = begin()
-    assert first.wait(timeout=60) == -signal.SIGKILL
+    assert first.wait(timeout=250) == -signal.SIGKILL
     processes._server._process.wait()
     process = begin()
     assert isinstance(process, subprocess.Popen)
     say(process, task(store))
-    assert "half installed" in heard(process)[-1]["text"] and process.wait(timeout=60) == 0
+    assert "half installed" in heard(process)[-1]["text"] and process.wait(timeout=250) == 0
 
 
 @forking

@@ -223,7 +223,7 @@ def test_reading_needs_no_torch_and_takes_no_lock(store):
     )
     with store.claim(LONG.key()), store.claim(SPEC.key()):
         done = subprocess.run(
-            [sys.executable, "-c", code, str(store.root)], cwd=REPOSITORY, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", code, str(store.root)], cwd=REPOSITORY, capture_output=True, text=True, timeout=250
         )
     assert done.stdout.strip() == "False", done.stderr
 
@@ -297,7 +297,7 @@ def test_only_one_holds_the_lock_and_it_is_free_when_its_holder_dies(store):
     assert holder.stdout.readline() == "True\n"
     assert store.is_claimed(key)
     holder.kill()
-    holder.communicate(timeout=30)
+    holder.communicate(timeout=250)
     assert not store.is_claimed(key)
 
 

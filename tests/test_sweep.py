@@ -327,10 +327,10 @@ def test_a_sweep_that_was_ended_goes_on(store, how, gates):
     wait_until(lambda: done() and begun(), 120)
     if how == "killed":
         process.kill()
-        process.communicate(timeout=60)  # returns once the workers, which share its output, are gone too
+        process.communicate(timeout=250)  # returns once the workers, which share its output, are gone too
     else:
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=250)
         assert process.returncode == 130 and "goes on from here" in out and "Traceback" not in err
     wait_until(lambda: not any(store.is_claimed(run.key) for run in store.runs()), 30, what="the workers to let go")
     finished = stamps(store, "done.json")

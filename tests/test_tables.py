@@ -98,6 +98,6 @@ def test_the_command_explains_itself():
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
     )
     assert done.returncode == 0 and "--seeds" in done.stdout

@@ -310,7 +310,7 @@ def test_the_process_speaks_json_lines_obeys_and_stops_when_its_input_ends(tmp_p
         lines.append(json.loads(line))
         if lines[-1]["say"] in ("done", "failed"):
             break
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=250) == 0
     process.stdin.close()
     assert (process.stdout.read(), process.stderr.read()) == ("", "")
     process.stdout.close()
@@ -334,7 +334,7 @@ def test_the_process_speaks_json_lines_obeys_and_stops_when_its_input_ends(tmp_p
 def test_the_process_says_why_it_failed(tmp_path, task, sentence):
     done = subprocess.run(
         [sys.executable, "-m", "core.jobs.worker"], cwd=tmp_path, input=json.dumps(task) + "\n", capture_output=True,
-        text=True, timeout=60, env={"PYTHONPATH": str(REPOSITORY), "PATH": ""},
+        text=True, timeout=250, env={"PYTHONPATH": str(REPOSITORY), "PATH": ""},
     )  # fmt: skip
     last = json.loads(done.stdout.splitlines()[-1])
     assert last["say"] == "failed" and sentence in last["text"]
@@ -342,5 +342,5 @@ def test_the_process_says_why_it_failed(tmp_path, task, sentence):
 
 def test_the_process_ends_at_once_when_nobody_asks():
     command = [sys.executable, "-m", "core.jobs.worker"]
-    done = subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    done = subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, timeout=250)
     assert (done.returncode, done.stdout) == (0, b"")

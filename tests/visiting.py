@@ -23,7 +23,7 @@ def asking_for(spec: RunSpec) -> str:
 
 
 def visit(page: str = "live", **query: str) -> AppTest:
-    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=250)
     for name, text in query.items():
         app.query_params[name] = text
     app.run()
@@ -45,7 +45,7 @@ def said(app: AppTest) -> str:
 
 def arrive(page: str, **query: str) -> AppTest:
     """A visit that begins at the page, as a link does; drawn twice, as the browser's introduction brings about."""
-    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=250)
     app.switch_page(PAGES[page])
     for name, text in query.items():
         app.query_params[name] = text
