@@ -142,7 +142,8 @@ def look(key: str, *, moving: bool) -> Look:
     lock, looks = _looks()
     with lock:
         known = looks.get(key)
-        if known and moving and _quick(known.log) and time.monotonic() - known.at < LOOK_SECONDS:
+        fresh = known and known.run is not None and time.monotonic() - known.at < LOOK_SECONDS
+        if fresh and moving and _quick(known.log):  # what was not there then may be there now
             return known
         store = store_of(key)
         if known is None or known.run is None or known.store is not store or known.version != store.version(key):
