@@ -129,7 +129,8 @@ def test_the_first_visit_shows_the_shipped_run_its_verdict_and_how_that_is_decid
     ann.page.get_by_role("link", name="Against a penalty").click()
     ann.until(lambda: ann.cuts.count() and ann.data("run") == SHIPPED, "the shipped run")
     ann.is_drawn()
-    assert ann.linked() == SHIPPED and ann.tabs.count() == 5
+    ann.until(lambda: ann.linked() == SHIPPED, "its name in the link")
+    assert ann.tabs.count() == 5
     run, likenesses = compared(Store(EXAMPLE), RunSpec())
     verdict = penalty.verdict(
         run, {c.epoch: tuple(one and one.random for one in found) for c, found in zip(run, likenesses, strict=True)}
