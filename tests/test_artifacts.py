@@ -5,14 +5,12 @@ import json
 import os
 import random
 import shutil
-import zipfile
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pytest
-from small import assert_same, digits, network
+from small import assert_same, digits
 
-from core import artifacts as room
 from core import experiment
 from core.artifacts import Artifact, Sources, asked, codec, kinds, plain
 from core.artifacts.kept import SHARE, Artifacts
@@ -263,6 +261,31 @@ def test_what_was_made_with_another_twin_is_not_taken(stored, other, made, tmp_p
     )  # the twin was deleted since: what was made with it stands
 
 
+def test_what_was_begun_with_one_network_is_not_kept_for_another_of_its_name(stored, other, tmp_path):
+    """The run is made anew while something is made of it."""
+    for one in wanted(stored)[:4]:
+        store, artifacts = Store(tmp_path / one.kind), Artifacts(tmp_path / one.kind)
+        shutil.copytree(stored.root / "runs", store.root / "runs")
+        sources = Sources(store)
+
+        def meanwhile(share: float, store=store) -> bool:
+            if store.log(KEY) == stored.log(KEY):
+                shutil.rmtree(store.root / "runs")
+                shutil.copytree(other.root / "runs", store.root / "runs")
+            return True
+
+        class Late(type(one)):
+            def make(self, sources, known, put, progress):
+                found = []
+                super().make(sources, known, found.append, progress)
+                meanwhile(1.0)
+                put(found[-1])
+
+        with pytest.raises(StoreError, match="was made anew meanwhile|is not stored"):
+            artifacts.ensure(Late(**{name: value for name, value in plain(one).items() if name != "kind"}), sources)
+        assert not list(artifacts.root.glob("*/*"))
+
+
 def test_thinning_a_run_loses_nothing_that_was_made_of_it(stored, made, tmp_path):
     store = Store(tmp_path)
     shutil.copytree(stored.root / "runs", store.root / "runs")
@@ -484,4 +507,3 @@ def test_a_search_is_whole_when_it_is_over():
     one, first = penalty_search.SearchOf(KEY), Try(0.0, "a", 1.0, 0.9, 0.0, (3,), ((1.0,),))
     assert not one.whole(Search(1.0, 2, 50, (first,)))
     assert one.whole(Search(1.0, 2, 50, (first,), found=0)) and one.whole(Search(1.0, 2, 50, problem="none"))
-    assert room.on(0.5) is True and zipfile.is_zipfile(io.BytesIO(codec.packed({}, {}))) and network() is not None

@@ -26,6 +26,7 @@ from core.store import Store, StoredRun, StoreError, files
 Progress = Callable[[float], bool]  # hears the share done, 0..1; answers whether to go on
 Put = Callable[[Any], None]  # takes the value as far as it is made; the last one is whole
 Moment = tuple[str, int | None]  # a run's key and the epoch; None for the run as a whole, all its moments
+Told = tuple[str, int | None, str]  # a moment and its fingerprint
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -76,9 +77,13 @@ class Sources:
         store = self.store(run)
         return _of_run(store, run) if epoch is None else _of_network(str(store.root), run, epoch, store.version(run)[0])
 
-    def told(self, moment: Moment) -> tuple[str, int | None, str]:
+    def told(self, moment: Moment) -> Told:
         """The moment and its fingerprint, as files tell it: under the key itself."""
         return files.bare(moment[0]), moment[1], self.fingerprint(moment)
+
+    def told_of(self, artifact: Artifact) -> list[Told]:
+        """All networks that the artifact is made of, as they are now. Raises StoreError where one is not stored."""
+        return [self.told(moment) for moment in artifact.made_of(self)]
 
 
 @lru_cache(4096)

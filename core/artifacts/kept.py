@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from core.artifacts import Artifact, Progress, Sources, codec, on, plain
+from core.artifacts import Artifact, Progress, Sources, Told, codec, on, plain
 from core.datasets.places import cannot_write
 from core.store import StoreError, files
 
@@ -66,9 +66,12 @@ class Artifacts:
         value = self.get(artifact, sources)
         return value is not None and artifact.whole(value)
 
-    def put(self, artifact: Artifact, sources: Sources, value: Any) -> None:
-        """Keeps the value, whole or not. Raises StoreError where a network is not stored or the folder cannot be written."""
-        made_of = [sources.told(moment) for moment in artifact.made_of(sources)]
+    def put(self, artifact: Artifact, sources: Sources, value: Any, began: Sequence[Told] | None = None) -> None:
+        """Keeps the value, whole or not. `began`: its networks when its making began. Raises StoreError where a network is not
+        stored, or is another one by now, or where the folder cannot be written."""
+        made_of = sources.told_of(artifact)
+        if began is not None and made_of != list(began):
+            raise StoreError(f"the run {files.bare(artifact.run)} was made anew meanwhile: ask again")
         header, arrays = artifact.pack(value)
         of = {"artifact": plain(artifact) | {"run": files.bare(artifact.run)}, "version": artifact.version}
         content = codec.packed({"of": of | {"networks": made_of}, "value": header}, arrays)
@@ -81,7 +84,8 @@ class Artifacts:
         cannot be made."""
         known = self.get(artifact, sources)
         if known is None or not artifact.whole(known):
-            artifact.make(sources, known, lambda value: self.put(artifact, sources, value), progress)
+            began = sources.told_of(artifact)
+            artifact.make(sources, known, lambda value: self.put(artifact, sources, value, began), progress)
             known = self.get(artifact, sources)
         return known if known is not None and artifact.whole(known) else None
 

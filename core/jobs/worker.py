@@ -145,15 +145,15 @@ def artifacts_task(task: dict[str, Any], inbox: queue.Queue, say) -> None:
     going = _Progress(inbox, say, len(wanted), key=task.get("key"))
     say("state", state="building", epoch=0)
 
-    def put(one: Artifact, value: Any) -> None:
-        artifacts.put(one, sources, value)
+    def put(one: Artifact, began: list, value: Any) -> None:
+        artifacts.put(one, sources, value, began)
         if artifacts.get(one, sources) is None:
             raise ValueError("what was made cannot be read back from cache/atlases: look whether that disk is sound")
         going.made += 1
         say("made", number=going.made)
 
     for one in wanted:
-        one.make(sources, artifacts.get(one, sources), functools.partial(put, one), going)
+        one.make(sources, artifacts.get(one, sources), functools.partial(put, one, sources.told_of(one)), going)
         if going.stopped:
             break
         going.done += 1

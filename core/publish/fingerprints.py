@@ -60,7 +60,7 @@ def runs() -> dict[str, RunSpec]:
 
 def lines(names: list[str] | None = None) -> Iterator[dict[str, str]]:
     """The table's lines as this computer makes them, of the runs `names`, else of those in the table; the first run's atlas
-    and film last, unless names came."""
+    and random cuts last, unless names came."""
     wanted = names or [line["what"] for line in table()]
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)

@@ -91,7 +91,7 @@ def _space(runs: list[StoredRun]) -> None:
         for run in resting:
             with contextlib.suppress(
                 StoreError
-            ):  # what is thinned can still be seen as a film, where there is room for it
+            ):  # the values of what is thinned can still be seen, where there is room for them
                 services.board().artifacts.ensure(HistoryOf(run.key), asked.sources())
         try:
             freed = sum(store.thin(run.key) for run in resting)
